@@ -1,0 +1,137 @@
+#include "base/loop.h"
+
+#include <assert.h>
+
+/* Calls deferred from within the loop wait in `first`, those from other threads in
+ * `posted_first` until the async handle has woken the loop. */
+
+static void run_batch(struct deferred *batch)
+{
+    while (batch != NULL) {
+        struct deferred *next = batch->next; /* the call may free or reuse batch */
+        batch->call(batch->ctx);
+        batch = next;
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    struct loop *loop = idle->data;
+    struct deferred *batch = loop->first;
+
+    /* What these calls defer in their turn waits for the next round: sockets first. */
+    loop->first = NULL;
+    loop->last = &loop->first;
+    run_batch(batch);
+    if (loop->first == NULL)
+        uv_idle_stop(idle);
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct loop *loop = async->data;
+    struct deferred *batch;
+
+    uv_mutex_lock(&loop->posted_lock);
+    batch = loop->posted_first;
+    loop->posted_first = NULL;
+    loop->posted_last = &loop->posted_first;
+    uv_mutex_unlock(&loop->posted_lock);
+    run_batch(batch);
+}
+
+int loop_open(struct loop *loop)
+{
+    int status = uv_loop_init(&loop->uv);
+
+    if (status != 0)
+        return status;
+    status = uv_async_init(&loop->uv, &loop->async, on_async);
+    if (status != 0)
+        return status;
+    uv_idle_init(&loop->uv, &loop->idle);
+    uv_mutex_init(&loop->posted_lock);
+    loop->async.data = loop;
+    loop->idle.data = loop;
+    loop->first = NULL;
+    loop->last = &loop->first;
+    loop->posted_first = NULL;
+    loop->posted_last = &loop->posted_first;
+    return 0;
+}
+
+void loop_close(struct loop *loop)
+{
+    int status;
+
+    assert(loop->first == NULL && loop->posted_first == NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
+    uv_close((uv_handle_t *)&loop->async, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_mutex_destroy(&loop->posted_lock);
+    status = uv_loop_close(&loop->uv);
+    assert(status == 0);
+    (void)status;
+}
+
+void loop_defer(struct loop *loop, struct deferred *d, void (*call)(void *), void *ctx)
+{
+    d->call = call;
+    d->ctx = ctx;
+    d->next = NULL;
+    *loop->last = d;
+    loop->last = &d->next;
+    uv_idle_start(&loop->idle, on_idle);
+}
+
+void loop_post(struct loop *loop, struct deferred *d, void (*call)(void *), void *ctx)
+{
+    d->call = call;
+    d->ctx = ctx;
+    d->next = NULL;
+    uv_mutex_lock(&loop->posted_lock);
+    *loop->posted_last = d;
+    loop->posted_last = &d->next;
+    uv_mutex_unlock(&loop->posted_lock);
+    uv_async_send(&loop->async);
+}
+
+static void on_work(uv_work_t *uv)
+{
+    struct work *w = uv->data;
+
+    w->work(w->ctx);
+}
+
+static void on_work_done(uv_work_t *uv, int status)
+{
+    struct work *w = uv->data;
+
+    (void)status; /* never cancelled */
+    w->done(w->ctx);
+}
+
+void loop_work(struct loop *loop, struct work *w, void (*work)(void *),
+               void (*done)(void *), void *ctx)
+{
+    int status;
+
+    w->uv.data = w;
+    w->work = work;
+    w->done = done;
+    w->ctx = ctx;
+    status = uv_queue_work(&loop->uv, &w->uv, on_work, on_work_done);
+    assert(status == 0); /* it fails only without a work function */
+    (void)status;
+}
+
+void loop_run_until(struct loop *loop, const bool *flag)
+{
+    while (!*flag)
+        uv_run(&loop->uv, UV_RUN_ONCE);
+}
+
+uint64_t loop_now_ms(struct loop *loop)
+{
+    return uv_now(&loop->uv);
+}
