@@ -1,0 +1,118 @@
+#ifndef MANIFEST_CHECKPOINT_IMPL_H
+#define MANIFEST_CHECKPOINT_IMPL_H
+
+#include "manifest/checkpoint.h"
+#include "manifest/checkpoint_db.h"
+#include "manifest/checkpoint_row.h"
+#include "manifest/checkpoint_upload.h"
+
+/*
+ * Private to the checkpoint: its thread and the jobs that the calls of checkpoint.h
+ * become. A new call is a run function and a few lines that fill a job.
+ */
+struct job;
+typedef void job_run_fn(struct checkpoint *cp, struct job *job); /* on the thread */
+
+struct job {
+    struct job *next;
+    job_run_fn *run;
+    checkpoint_done_fn *done; /* NULL: a note */
+    void *ctx;
+    struct deferred answer;
+    struct error *err; /* of this job only; NULL: none */
+
+    /* Copies, which go with the job; NULL where it has none. */
+    char *path;
+    char *text;
+    struct digest *blocks;
+
+    union {
+        const struct entry_batch *batch;
+        struct {
+            struct plan_batch *out;
+            size_t most;
+        } next;
+        struct upload_record *record;
+        struct upload_note upload;
+        struct part_record part;
+        struct stored_note stored;
+        struct {
+            struct garbage *out;
+            size_t most;
+            size_t *n;
+        } garbage;
+        struct {
+            manifest_each_fn *each;
+            void *ctx;
+            size_t prefix_bytes;
+        } export;
+        struct {
+            void (*each)(void *ctx, const char *path, const char *reason);
+            void *ctx;
+        } failures;
+        struct {
+            char **out;
+            size_t most;
+            size_t *n;
+        } strays;
+        struct {
+            uint64_t *n_lost;
+            size_t prefix_bytes;
+            uint64_t size;
+        } seen;
+    } args;
+};
+
+struct checkpoint_value { /* of checkpoint_get() and checkpoint_set() */
+    struct checkpoint_value *next;
+    char *name, *value;
+};
+
+struct checkpoint {
+    struct loop *loop;
+    uv_thread_t thread;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+    struct deferred gone;
+
+    /* Guarded by lock. */
+    uv_mutex_t lock;
+    uv_cond_t wake;
+    struct job *first, **last;
+    size_t n_queued;
+    bool is_closing;
+    struct checkpoint_totals totals;
+    struct checkpoint_value *values;
+
+    /* The thread's. */
+    struct checkpoint_db db;
+    struct checkpoint_rows rows;
+    struct file_row row; /* of whichever job runs */
+    bool is_walking;
+    struct text merged; /* the walk has passed by here; "" at its start */
+};
+
+/* path and text (either may be NULL) are copied. */
+struct job *checkpoint_job_new(job_run_fn *run, const char *path, const char *text);
+void checkpoint_job_start(struct checkpoint *cp, struct job *job,
+                          checkpoint_done_fn *done, void *ctx);
+void checkpoint_job_fail(struct job *job, const struct error *err);
+
+/* All files behind a path, in order; one cursor at a time. */
+struct cursor {
+    struct file_row *row; /* row->exists: the row it stands on, else it is at the end */
+
+    struct checkpoint *cp; /* from here on private */
+    struct text after;
+    sqlite3_stmt *s;
+    unsigned n_rows;   /* since the statement was started */
+    uint64_t n_writes; /* of the data base at that time */
+};
+void checkpoint_cursor_open(struct cursor *c, struct checkpoint *cp, const char *after);
+void checkpoint_cursor_advance(struct cursor *c);
+void checkpoint_cursor_close(struct cursor *c);
+
+/* Plan again what could not be read in an earlier run. */
+void checkpoint_retry_failures(struct checkpoint *cp);
+
+#endif
