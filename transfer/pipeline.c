@@ -1,0 +1,729 @@
+/*
+ *   RUNNING  scan, feed and jobs side by side
+ *      | the plan is complete and all its files are done
+ *      v
+ *   SWEEPING  what the store holds of files that are no more is deleted
+ *      | once more over the plan, if it may have grown behind the feed  --> RUNNING
+ *      v
+ *   FLUSHING  the checkpoint commits the last notes  --> done
+ *
+ *   STOPPING  first error or stop: nothing new starts; when all has ended --> FLUSHING
+ *
+ * The feed hands out the plan's files in path order, one batch in memory; a job is one
+ * file under way.  Jobs that may have a piece to start wait in the ready queue.
+ * Everything that happens only wakes advance(), which runs once for many news.
+ */
+#include "transfer/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "transfer/lookup.h"
+#include "transfer/scan.h"
+#include "transfer/store_impl.h"
+#include "transfer/sweep.h"
+#include "transfer/upload.h"
+
+enum pipeline_phase {
+    PHASE_RUNNING,
+    PHASE_SWEEPING,
+    PHASE_FLUSHING,
+    PHASE_STOPPING,
+    PHASE_OVER
+};
+
+enum {
+    FEED_BATCH = 256,     /* rows asked for at once */
+    BACKLOG_MAX = 4000,   /* notes that wait for the disk before we pause */
+    CHANGES_MAX = 3,      /* a file that keeps changing is given up after so many */
+    PASSES_MAX = 3,       /* over the plan, for files whose place was taken */
+    OPEN_UPLOADS_MAX = 64 /* files with parts or an open descriptor at once */
+};
+
+/* One file under way. */
+struct job {
+    struct pipeline *pipeline;
+    char *path;
+    struct text key;
+    struct stamp stamp;
+    bool must_compare, has_upload, is_small;
+    bool is_unconfirmed; /* the walk had not come by, perhaps, when it was handed out */
+    bool is_preparing;   /* it has started no piece yet */
+    bool is_ready;       /* in the ready queue */
+    unsigned n_changes;
+    struct upload_record known;
+    struct lookup *lookup; /* while the store is asked what it has */
+    struct upload *upload; /* NULL while `known` is read */
+    struct job *prev, *next;
+    struct job *next_ready;
+};
+
+struct feed {
+    enum { FEED_IDLE, FEED_ASKING, FEED_EMPTY } state;
+    struct plan_batch batch;
+    size_t next;
+    char *after;           /* path of the last file handed out */
+    uint64_t asked_serial; /* the plan as it was when we asked */
+    bool asked_in_scan;    /* the batch may name what is no more */
+};
+
+struct pipeline {
+    struct pipeline_options o;
+    enum pipeline_phase phase;
+    struct error err;
+    struct scan *scan;
+    bool scan_over;
+    struct sweep *sweep;
+    struct feed feed;
+    uint64_t plan_serial; /* counts the growths of the plan */
+    bool needs_pass;      /* there may be work behind the feed */
+    unsigned n_passes;
+    struct job *jobs; /* all of them */
+    struct job *ready_first, **ready_last;
+    unsigned n_jobs, n_preparing, n_large;
+    bool is_flushing; /* waiting for the backlog to go down */
+    uint64_t n_parts, n_compared;
+    struct deferred soon;
+    bool is_woken;
+};
+
+static void advance(struct pipeline *p);
+
+/* The last call: the pipeline may be freed in it. */
+static void deliver(struct pipeline *p)
+{
+    p->o.events->done(p->o.ctx, p->err.kind == ERROR_NONE ? NULL : &p->err);
+}
+
+static void on_woken(void *ctx)
+{
+    struct pipeline *p = ctx;
+
+    p->is_woken = false;
+    if (p->phase == PHASE_OVER)
+        deliver(p);
+    else
+        advance(p);
+}
+
+static void wake(struct pipeline *p)
+{
+    if (p->is_woken || p->phase == PHASE_OVER)
+        return;
+    p->is_woken = true;
+    loop_defer(p->o.loop, &p->soon, on_woken, p);
+}
+
+static void on_room(void *ctx)
+{
+    wake(ctx);
+}
+
+static void fail(struct pipeline *p, const struct error *err)
+{
+    error_keep_first(&p->err, err);
+    wake(p);
+}
+
+/* ---- the scan ---- */
+
+static void on_issue(void *ctx, const struct issue *issue)
+{
+    struct pipeline *p = ctx;
+
+    p->o.events->issue(p->o.ctx, issue);
+}
+
+static void on_plan_grown(void *ctx)
+{
+    struct pipeline *p = ctx;
+
+    p->plan_serial++;
+    wake(p);
+}
+
+static void on_scan_done(void *ctx, const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    p->scan_over = true;
+    p->plan_serial++;
+    if (err != NULL)
+        fail(p, err);
+    else
+        p->o.events->scanned(p->o.ctx);
+    wake(p);
+}
+
+static const struct scan_events scan_events = {on_issue, on_plan_grown, on_scan_done};
+
+/* ---- jobs ---- */
+
+static void make_ready(struct job *j)
+{
+    struct pipeline *p = j->pipeline;
+
+    if (!j->is_ready) {
+        j->is_ready = true;
+        j->next_ready = NULL;
+        *p->ready_last = j;
+        p->ready_last = &j->next_ready;
+    }
+    wake(p);
+}
+
+static struct job *take_ready(struct pipeline *p)
+{
+    struct job *j = p->ready_first;
+
+    if (j == NULL)
+        return NULL;
+    p->ready_first = j->next_ready;
+    if (p->ready_first == NULL)
+        p->ready_last = &p->ready_first;
+    j->is_ready = false;
+    return j;
+}
+
+static void leave_ready(struct job *j)
+{
+    struct pipeline *p = j->pipeline;
+    struct job **link = &p->ready_first;
+
+    if (!j->is_ready)
+        return;
+    while (*link != j)
+        link = &(*link)->next_ready;
+    *link = j->next_ready;
+    if (*link == NULL)
+        p->ready_last = link;
+    j->is_ready = false;
+}
+
+static void job_prepared(struct job *j)
+{
+    if (!j->is_preparing)
+        return;
+    j->is_preparing = false;
+    j->pipeline->n_preparing--;
+}
+
+static void job_end(struct job *j)
+{
+    struct pipeline *p = j->pipeline;
+
+    job_prepared(j);
+    leave_ready(j);
+    p->n_jobs--;
+    if (!j->is_small)
+        p->n_large--;
+    *(j->prev == NULL ? &p->jobs : &j->prev->next) = j->next;
+    if (j->next != NULL)
+        j->next->prev = j->prev;
+    upload_record_free(&j->known);
+    text_free(&j->key);
+    free(j->path);
+    free(j);
+    wake(p);
+}
+
+static void on_upload_created(void *ctx, const struct upload_note *note)
+{
+    struct job *j = ctx;
+
+    j->has_upload = true;
+    checkpoint_note_upload(j->pipeline->o.checkpoint, j->path, note);
+}
+
+static void on_part_stored(void *ctx, const struct part_record *part)
+{
+    struct job *j = ctx;
+
+    j->pipeline->n_parts++;
+    checkpoint_note_part(j->pipeline->o.checkpoint, j->path, part);
+}
+
+static void on_upload_gone(void *ctx)
+{
+    struct job *j = ctx;
+
+    checkpoint_note_upload_gone(j->pipeline->o.checkpoint, j->path);
+}
+
+static void on_object_lost(void *ctx)
+{
+    struct job *j = ctx;
+
+    checkpoint_note_lost(j->pipeline->o.checkpoint, j->path);
+}
+
+static void on_upload_moved(void *ctx)
+{
+    make_ready(ctx);
+}
+
+static void on_upload_done(void *ctx, const struct upload_outcome *outcome);
+
+static const struct upload_events upload_events = {on_upload_created, on_part_stored,
+                                                   on_upload_gone,    on_object_lost,
+                                                   on_upload_moved,   on_upload_done};
+
+static void start_upload(struct job *j)
+{
+    struct pipeline *p = j->pipeline;
+    struct upload_options options = {
+        .loop = p->o.loop,
+        .store = p->o.store,
+        .source = p->o.source,
+        .budget = p->o.budget,
+        .path = j->path,
+        .key = text_string(&j->key),
+        .stamp = j->stamp,
+        .must_compare = j->must_compare,
+        .part_size = p->o.part_size,
+        .is_data = true,
+        .events = &upload_events,
+        .ctx = j,
+    };
+
+    j->upload = upload_start(&options, &j->known);
+    memset(&j->known, 0, sizeof j->known); /* the upload's now */
+}
+
+static void on_known(void *ctx, const struct error *err)
+{
+    struct job *j = ctx;
+    struct pipeline *p = j->pipeline;
+
+    if (err != NULL)
+        fail(p, err);
+    if (p->err.kind != ERROR_NONE)
+        job_end(j);
+    else
+        start_upload(j);
+}
+
+/* An upload that was found in the store goes on as one of ours. */
+static void on_looked_up(void *ctx, const struct upload_record *found,
+                         const struct error *err)
+{
+    struct job *j = ctx;
+    const struct upload_note note = {
+        .upload_id = found->upload_id,
+        .part_size = found->part_size,
+        .block_size = found->block_size,
+        .stamp = j->stamp,
+    };
+
+    j->lookup = NULL;
+    j->known = *found;
+    j->must_compare = true;
+    if (err == NULL && found->upload_id[0] != '\0') {
+        j->has_upload = true;
+        checkpoint_note_upload(j->pipeline->o.checkpoint, j->path, &note);
+    }
+    on_known(j, err);
+}
+
+static void look_up(struct job *j)
+{
+    struct pipeline *p = j->pipeline;
+    struct lookup_options options = {
+        .loop = p->o.loop,
+        .store = p->o.store,
+        .key = text_string(&j->key),
+        .size = j->stamp.size,
+        .part_size = p->o.part_size,
+        .done = on_looked_up,
+        .ctx = j,
+    };
+
+    j->lookup = lookup_start(&options);
+}
+
+/* What earlier runs, or earlier attempts of this one, know of the file comes first. */
+static void job_start(struct job *j)
+{
+    j->upload = NULL;
+    if (j->has_upload || j->must_compare)
+        checkpoint_read_upload(j->pipeline->o.checkpoint, j->path, &j->known, on_known,
+                               j);
+    else if (j->pipeline->o.must_look && j->n_changes == 0)
+        look_up(j);
+    else
+        start_upload(j);
+}
+
+static void job_new(struct pipeline *p, const struct plan_item *item)
+{
+    struct job *j = mem_new(1, sizeof *j);
+    size_t prefix = store_limits(p->o.store)->key_prefix_bytes + strlen(p->o.prefix);
+
+    j->pipeline = p;
+    j->path = mem_copy_string(item->entry.path);
+    text_add(&j->key, p->o.prefix);
+    entry_add_key(&j->key, j->path, prefix);
+    j->stamp = item->entry.stamp;
+    j->is_unconfirmed = p->feed.asked_in_scan;
+    j->must_compare = item->state == CHECKPOINT_RECHECK;
+    j->has_upload = item->has_upload;
+    j->is_small = !j->has_upload && !j->must_compare && !p->o.must_look &&
+                  j->stamp.size <= STORE_CHUNK;
+    j->is_preparing = true;
+    p->n_preparing++;
+    p->n_jobs++;
+    if (!j->is_small)
+        p->n_large++;
+    j->next = p->jobs;
+    if (j->next != NULL)
+        j->next->prev = j;
+    p->jobs = j;
+    job_start(j);
+}
+
+static void give_up_file(struct job *j, const struct error *err)
+{
+    struct pipeline *p = j->pipeline;
+
+    checkpoint_note_failed(p->o.checkpoint, j->path, err->text);
+    p->o.events->failed(p->o.ctx, j->path, err);
+    job_end(j);
+}
+
+/* The file is another than the one we began with: once more, keeping what still fits.
+ */
+static void take_anew(struct job *j, const struct upload_outcome *outcome)
+{
+    j->stamp = outcome->stamp;
+    j->must_compare = j->has_upload;
+    job_start(j);
+}
+
+static void on_source_failed(struct job *j, const struct upload_outcome *outcome)
+{
+    if (outcome->err.kind == ERROR_CHANGED && ++j->n_changes < CHANGES_MAX) {
+        take_anew(j, outcome);
+    } else if (j->is_unconfirmed) {
+        /* The plan of an earlier run: the walk, when it comes by, strikes the file out,
+         * or knows what has become of it. */
+        j->pipeline->needs_pass = true;
+        job_end(j);
+    } else {
+        give_up_file(j, &outcome->err);
+    }
+}
+
+static void on_store_failed(struct job *j, const struct upload_outcome *outcome)
+{
+    struct pipeline *p = j->pipeline;
+    struct error err = outcome->err;
+
+    if (err.kind == ERROR_CONFLICT && p->n_passes < PASSES_MAX) {
+        p->needs_pass = true; /* what stands in its place may be garbage */
+        job_end(j);
+    } else if (err.kind == ERROR_CONFLICT) {
+        give_up_file(j, &err);
+    } else {
+        error_wrap(&err, "%s", j->path);
+        fail(p, &err);
+        job_end(j);
+    }
+}
+
+static void on_upload_done(void *ctx, const struct upload_outcome *outcome)
+{
+    struct job *j = ctx;
+    struct pipeline *p = j->pipeline;
+
+    leave_ready(j);
+    if (outcome->err.kind == ERROR_NONE) {
+        checkpoint_note_stored(p->o.checkpoint, j->path, &outcome->note);
+        p->n_compared += outcome->is_unchanged;
+        p->o.events->stored(p->o.ctx, j->path, outcome->note.stamp.size);
+        job_end(j);
+    } else if (outcome->err.kind == ERROR_CANCELLED || p->err.kind != ERROR_NONE) {
+        job_end(j);
+    } else if (outcome->source_failed) {
+        on_source_failed(j, outcome);
+    } else {
+        on_store_failed(j, outcome);
+    }
+}
+
+/* ---- the feed ---- */
+
+static void on_fed(void *ctx, const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    p->feed.next = 0;
+    p->feed.state = p->feed.batch.n_items > 0 ? FEED_IDLE : FEED_EMPTY;
+    if (err != NULL)
+        fail(p, err);
+    wake(p);
+}
+
+/* Have the next batch fetched, if the plan may have one. */
+static void feed_ask(struct pipeline *p)
+{
+    struct feed *f = &p->feed;
+
+    if (f->state == FEED_EMPTY && f->asked_serial != p->plan_serial)
+        f->state = FEED_IDLE;
+    if (f->state != FEED_IDLE)
+        return;
+    f->state = FEED_ASKING;
+    f->asked_serial = p->plan_serial;
+    f->asked_in_scan = !p->scan_over;
+    plan_batch_free(&f->batch);
+    checkpoint_next(p->o.checkpoint, f->after, FEED_BATCH, &f->batch, on_fed, p);
+}
+
+static const struct plan_item *feed_take(struct pipeline *p)
+{
+    struct feed *f = &p->feed;
+    const struct plan_item *item;
+
+    if (f->state == FEED_ASKING)
+        return NULL;
+    if (f->next == f->batch.n_items) {
+        feed_ask(p);
+        return NULL;
+    }
+    item = &f->batch.items[f->next++];
+    free(f->after);
+    f->after = mem_copy_string(item->entry.path);
+    return item;
+}
+
+static void feed_rewind(struct pipeline *p)
+{
+    free(p->feed.after);
+    p->feed.after = mem_copy_string("");
+    p->feed.state = FEED_IDLE;
+    plan_batch_free(&p->feed.batch);
+    p->feed.next = 0;
+}
+
+/* Has the feed seen the end of the finished plan? */
+static bool feed_is_over(const struct pipeline *p)
+{
+    return p->scan_over && p->feed.state == FEED_EMPTY &&
+           p->feed.asked_serial == p->plan_serial;
+}
+
+/* ---- starting work ---- */
+
+static void on_backlog_flushed(void *ctx, const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    p->is_flushing = false;
+    if (err != NULL)
+        fail(p, err);
+    wake(p);
+}
+
+/* Wait for the checkpoint when it has fallen behind. */
+static bool must_wait(struct pipeline *p)
+{
+    if (!p->is_flushing && checkpoint_backlog(p->o.checkpoint) > BACKLOG_MAX) {
+        p->is_flushing = true;
+        checkpoint_flush(p->o.checkpoint, on_backlog_flushed, p);
+    }
+    return p->is_flushing;
+}
+
+static bool start_piece(struct pipeline *p)
+{
+    struct job *j;
+
+    while ((j = take_ready(p)) != NULL) {
+        if (!upload_step(j->upload))
+            continue; /* nothing at present: it says so when there is */
+        job_prepared(j);
+        make_ready(j); /* behind the others: they share the room */
+        return true;
+    }
+    return false;
+}
+
+static bool start_job(struct pipeline *p)
+{
+    const struct plan_item *item;
+
+    if (p->n_large >= OPEN_UPLOADS_MAX || store_room(p->o.store) <= p->n_preparing)
+        return false;
+    item = feed_take(p);
+    if (item == NULL)
+        return false;
+    job_new(p, item);
+    return true;
+}
+
+static void start_work(struct pipeline *p)
+{
+    while (store_room(p->o.store) > 0 && !must_wait(p))
+        if (!start_piece(p) && !start_job(p))
+            return;
+}
+
+/* ---- the phases ---- */
+
+static void on_flushed(void *ctx, const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    error_keep_first(&p->err, err);
+    p->phase = PHASE_OVER;
+    if (!p->is_woken)
+        deliver(p); /* else on_woken() does */
+}
+
+static void finish(struct pipeline *p)
+{
+    p->phase = PHASE_FLUSHING;
+    store_on_room(p->o.store, NULL, NULL);
+    checkpoint_flush(p->o.checkpoint, on_flushed, p);
+}
+
+static void on_swept(void *ctx, const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    if (err != NULL)
+        fail(p, err); /* it is the sweep's */
+    sweep_free(p->sweep);
+    p->sweep = NULL;
+    wake(p);
+}
+
+static void start_sweep(struct pipeline *p)
+{
+    struct sweep_options options = {
+        .store = p->o.store,
+        .checkpoint = p->o.checkpoint,
+        .prefix = p->o.prefix,
+        .done = on_swept,
+        .ctx = p,
+    };
+
+    p->phase = PHASE_SWEEPING;
+    p->sweep = sweep_start(&options);
+}
+
+static void after_sweep(struct pipeline *p)
+{
+    if (!p->needs_pass) {
+        finish(p);
+        return;
+    }
+    p->needs_pass = false;
+    p->n_passes++;
+    feed_rewind(p);
+    p->phase = PHASE_RUNNING;
+    wake(p);
+}
+
+static void stop_all(struct pipeline *p)
+{
+    p->phase = PHASE_STOPPING;
+    log_line(LOG_INFO, LOG_PIPELINE, "stopping: %s", p->err.text);
+    if (!p->scan_over)
+        scan_stop(p->scan);
+    if (p->sweep != NULL)
+        sweep_stop(p->sweep);
+    for (struct job *j = p->jobs; j != NULL; j = j->next) {
+        if (j->upload != NULL)
+            upload_cancel(j->upload);
+        else if (j->lookup != NULL)
+            lookup_cancel(j->lookup);
+    }
+}
+
+static bool is_idle(const struct pipeline *p)
+{
+    return p->n_jobs == 0 && p->scan_over && p->sweep == NULL && !p->is_flushing &&
+           p->feed.state != FEED_ASKING;
+}
+
+/* Do what can be done now.  Calling it once too often is harmless. */
+static void advance(struct pipeline *p)
+{
+    if (p->err.kind != ERROR_NONE && p->phase < PHASE_FLUSHING)
+        stop_all(p);
+    switch (p->phase) {
+    case PHASE_RUNNING:
+        start_work(p);
+        if (feed_is_over(p) && is_idle(p))
+            start_sweep(p);
+        break;
+    case PHASE_SWEEPING:
+        if (p->sweep == NULL)
+            after_sweep(p);
+        break;
+    case PHASE_STOPPING:
+        if (is_idle(p))
+            finish(p);
+        break;
+    case PHASE_FLUSHING:
+    case PHASE_OVER:
+        break;
+    }
+}
+
+struct pipeline *pipeline_start(const struct pipeline_options *options)
+{
+    struct pipeline *p = mem_new(1, sizeof *p);
+
+    p->o = *options;
+    p->ready_last = &p->ready_first;
+    p->needs_pass = true; /* a resumed plan may grow anywhere */
+    feed_rewind(p);
+    store_on_room(p->o.store, on_room, p);
+    p->scan = scan_start(p->o.source, p->o.checkpoint, &scan_events, p);
+    wake(p);
+    return p;
+}
+
+void pipeline_stop(struct pipeline *p)
+{
+    struct error cancelled;
+
+    error_set(&cancelled, ERROR_CANCELLED, 0, "stopped");
+    fail(p, &cancelled);
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    if (p == NULL)
+        return;
+    scan_free(p->scan);
+    plan_batch_free(&p->feed.batch);
+    free(p->feed.after);
+    free(p);
+}
+
+void pipeline_progress(const struct pipeline *p, struct pipeline_progress *out)
+{
+    memset(out, 0, sizeof *out);
+    checkpoint_totals(p->o.checkpoint, &out->plan);
+    out->scan_done = p->scan_over;
+    out->files_in_flight = p->n_jobs;
+    out->parts = p->n_parts;
+    out->files_compared = p->n_compared;
+    for (const struct job *j = p->jobs; j != NULL; j = j->next) {
+        uint64_t bytes, size;
+        if (j->upload == NULL)
+            continue;
+        upload_progress(j->upload, &bytes, &size);
+        out->bytes_in_flight += bytes;
+        if (out->n_files < PIPELINE_FILES_SHOWN && !j->is_small) {
+            out->files[out->n_files].path = j->path;
+            out->files[out->n_files].bytes = bytes;
+            out->files[out->n_files++].size = size;
+        }
+    }
+}

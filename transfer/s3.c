@@ -1,0 +1,93 @@
+/*
+ * Credentials are asked for before every request, so that renewed ones are used at
+ * once; the signer, which holds a key derived from them, is made anew only when they or
+ * the region have changed.
+ */
+#include "transfer/s3.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static const char *or_empty(const char *string)
+{
+    return string != NULL ? string : "";
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return strcmp(or_empty(a), or_empty(b)) == 0;
+}
+
+static bool fits_signer(const struct s3 *s3, const struct s3_keys *keys)
+{
+    return s3->has_signer && is_same(s3->signer.access_key, keys->access_key) &&
+           is_same(s3->signer.secret_key, keys->secret_key) &&
+           is_same(s3->signer.session_token, keys->session_token) &&
+           is_same(s3->signer.region, s3->address.region);
+}
+
+int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err)
+{
+    struct s3_keys keys = {0};
+
+    *is_signed = false;
+    if (s3->options.keys != NULL &&
+        s3->options.keys(s3->options.keys_ctx, &keys, err) != 0)
+        return -1;
+    if (*or_empty(keys.access_key) == '\0')
+        return 0;
+    *is_signed = true;
+    if (fits_signer(s3, &keys))
+        return 0;
+    if (s3->has_signer)
+        sigv4_free(&s3->signer);
+    log_hide(keys.secret_key);
+    log_hide(keys.session_token);
+    sigv4_init(&s3->signer, keys.access_key, or_empty(keys.secret_key),
+               keys.session_token, s3->address.region, "s3");
+    s3->has_signer = true;
+    return 0;
+}
+
+int64_t s3_now_s(const struct s3 *s3)
+{
+    return (int64_t)time(NULL) + s3->clock_offset_s;
+}
+
+void s3_set_traits(struct s3 *s3, const struct s3_traits *traits)
+{
+    struct text text = {0};
+
+    s3->traits = *traits;
+    s3->readiness = S3_PROBED;
+    s3->store->limits.can_put_if_absent = traits->has_if_none_match;
+    s3_traits_put(traits, &text);
+    free(s3->store->traits);
+    s3->store->traits = text_take(&text);
+    log_line(LOG_INFO, LOG_STORE, "s3://%s at %s: %s", s3->address.bucket,
+             s3->address.endpoint, s3->store->traits);
+}
+
+/* ---- time ---- */
+
+/* RFC 9110, 5.6.7: the form that is to be sent; the older two are not seen any more. */
+int s3_parse_http_date(const char *value, size_t length, int64_t *ms)
+{
+    char copy[32];
+    struct tm tm = {0};
+    const char *end;
+
+    if (length >= sizeof copy)
+        return -1;
+    memcpy(copy, value, length);
+    copy[length] = '\0';
+    end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    if (end == NULL || *end != '\0')
+        return -1;
+    *ms = (int64_t)timegm(&tm) * 1000;
+    return 0;
+}

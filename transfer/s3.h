@@ -1,0 +1,59 @@
+#ifndef TRANSFER_S3_H
+#define TRANSFER_S3_H
+
+#include "transfer/http.h"
+#include "transfer/s3_address.h"
+#include "transfer/s3_quirks.h"
+#include "transfer/s3_traits.h"
+#include "transfer/sigv4.h"
+#include "transfer/store_impl.h"
+
+/*
+ * What all requests of one s3:// store share, and what has been learnt about the other
+ * side: its region, its clock, what it can.  For the files of this store only.
+ */
+struct s3_attempt;
+struct s3_probe;
+struct s3_token;
+
+enum s3_readiness {
+    S3_NEW,     /* nothing is known */
+    S3_GREETED, /* it speaks S3, and knows us */
+    S3_PROBED   /* it is known what it can */
+};
+
+struct s3 {
+    struct store *store;
+    struct loop *loop;
+    struct http *http;
+    struct s3_options options;
+    struct s3_address address;
+    const struct s3_quirks *quirks;
+
+    struct sigv4 signer; /* for the keys and the region of the last request */
+    bool has_signer;
+    int64_t clock_offset_s; /* of the store's clock to ours */
+
+    enum s3_readiness readiness;
+    struct s3_traits traits;
+    bool lacks_batch_delete;
+
+    struct s3_probe *probe;     /* finding out; NULL: not now */
+    struct s3_attempt *waiting; /* for its outcome */
+    struct s3_token *tokens;    /* of uploads that were created here */
+    bool is_closing;            /* as soon as the probe has ended */
+};
+
+/* Set the signer for a request now; *is_signed false: anonymous. */
+int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err);
+
+/* Now, by the store's clock, in seconds since the epoch. */
+int64_t s3_now_s(const struct s3 *s3);
+
+/* What probing has found out becomes known to the face. */
+void s3_set_traits(struct s3 *s3, const struct s3_traits *traits);
+
+/* "Sun, 22 Nov 2026 14:41:54 GMT" in ms since the epoch; -1 where it is none. */
+int s3_parse_http_date(const char *value, size_t length, int64_t *ms);
+
+#endif

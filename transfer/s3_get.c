@@ -1,0 +1,222 @@
+/*
+ * Head and get.
+ *
+ *     get    GETTING --bytes--> sink --...--> end
+ *               +--416--> LOOKING: at its end, or beyond?  --> end
+ *
+ * A get that was interrupted goes on where it was, of the same object: If-Match.  An
+ * answer to HEAD has no body and so no code; where that leaves open what is wrong, the
+ * bucket is asked.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "transfer/s3_attempt.h"
+
+static void answer_object(struct s3_attempt *a, const struct s3_request *r)
+{
+    struct store_op *op = a->op;
+
+    s3_request_get_etag(r, op->answer.etag);
+    (void)s3_request_get_date_ms(r, "Last-Modified", &op->answer.modified_ms);
+    (void)s3_request_get_date_ms(r, "Date", &op->answer.date_ms);
+}
+
+/* ---- head ---- */
+
+static void on_reason(struct s3_attempt *a, struct s3_request *r)
+{
+    s3_attempt_end(a, r->err.kind != ERROR_NONE ? &r->err : &a->first_err);
+}
+
+static void ask_for_reason(struct s3_attempt *a, const struct error *err)
+{
+    struct s3_request *r;
+
+    a->first_err = *err;
+    r = s3_attempt_request(a, "GET", NULL);
+    s3_request_query(r, "list-type", "2");
+    s3_request_query(r, "max-keys", "1");
+    r->root = "ListBucketResult";
+    s3_attempt_send(a, on_reason);
+}
+
+static void on_head(struct s3_attempt *a, struct s3_request *r)
+{
+    if (r->err.kind != ERROR_NONE && (r->status == 400 || r->status == 403)) {
+        ask_for_reason(a, &r->err);
+        return;
+    }
+    if (r->err.kind == ERROR_NONE) {
+        answer_object(a, r);
+        if (s3_request_get_number(r, "Content-Length", &a->op->answer.size) != 0)
+            error_set(&r->err, ERROR_TRANSIENT, r->status,
+                      "s3://%s/%s%s: the answer does not say its size",
+                      a->s3->address.bucket, a->s3->address.prefix, a->op->key);
+    }
+    s3_attempt_end_as(a, r);
+}
+
+void s3_head_start(struct s3_attempt *a)
+{
+    s3_attempt_request(a, "HEAD", a->op->key);
+    s3_attempt_send(a, on_head);
+}
+
+/* ---- get ---- */
+
+static int corrupt(struct s3_attempt *a, const char *why)
+{
+    return error_set(&a->err, ERROR_CORRUPT, 0, "s3://%s/%s%s: %s",
+                     a->s3->address.bucket, a->s3->address.prefix, a->op->key, why);
+}
+
+/* "bytes 0-99/1234": the size of the whole, and where this begins. */
+static int read_range(const struct s3_request *r, uint64_t *begin, uint64_t *size)
+{
+    char value[80], *slash, *dash;
+
+    s3_request_get_header(r, "Content-Range", value, sizeof value);
+    slash = strchr(value, '/');
+    dash = strchr(value, '-');
+    if (strncmp(value, "bytes ", 6) != 0 || slash == NULL || dash == NULL)
+        return -1;
+    *dash = '\0';
+    return text_parse_u64(value + 6, begin) != 0 || text_parse_u64(slash + 1, size) != 0
+               ? -1
+               : 0;
+}
+
+/* The headers are here: what will come?  Once an attempt. */
+static int begin_taking(struct s3_attempt *a, const struct s3_request *r)
+{
+    struct store_op *op = a->op;
+    uint64_t begin = 0, size = 0, from = op->offset + op->taken, wanted;
+    char etag[STORE_ETAG_MAX];
+
+    s3_request_get_etag(r, etag);
+    if (etag[0] == '\0') { /* every object has one */
+        corrupt(a, "something else than the store has answered");
+        a->err.kind = ERROR_TRANSIENT;
+        return -1;
+    }
+    if (r->http.answer.status == 206
+            ? read_range(r, &begin, &size) != 0
+            : s3_request_get_number(r, "Content-Length", &size) != 0)
+        return corrupt(a, "the answer does not say its size");
+    if (begin != from || size < from)
+        return corrupt(a, "the store does not send the range that was asked for");
+    answer_object(a, r);
+    op->answer.size = size;
+    wanted = op->size - op->taken;
+    a->end = op->taken + (size - from < wanted ? size - from : wanted);
+    return 0;
+}
+
+static void on_given(void *ctx, const struct error *err)
+{
+    struct s3_attempt *a = ctx;
+
+    if (err == NULL)
+        a->op->taken += a->chunk.size;
+    http_took(&a->request->http, err);
+}
+
+static void on_bytes(struct s3_request *r, struct span bytes)
+{
+    struct s3_attempt *a = r->ctx;
+
+    if (a->end == 0 && begin_taking(a, r) != 0) {
+        http_took(&r->http, &a->err);
+        return;
+    }
+    if (bytes.size > a->end - a->op->taken) {
+        corrupt(a, "more bytes came than were asked for");
+        http_took(&r->http, &a->err);
+        return;
+    }
+    a->chunk = bytes;
+    store_received(a->op, bytes.size);
+    a->op->sink->write(a->op->sink, bytes, on_given, a);
+}
+
+static void on_looked(struct s3_attempt *a, struct s3_request *r)
+{
+    struct store_op *op = a->op;
+
+    if (r->err.kind != ERROR_NONE) {
+        s3_attempt_end_as(a, r);
+        return;
+    }
+    answer_object(a, r);
+    if (s3_request_get_number(r, "Content-Length", &op->answer.size) != 0 ||
+        op->offset + op->taken > op->answer.size)
+        corrupt(a, "it has fewer bytes than expected");
+    s3_attempt_end(a, &a->err);
+}
+
+static void look(struct s3_attempt *a)
+{
+    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
+    s3_attempt_send(a, on_looked);
+}
+
+static void on_got(struct s3_attempt *a, struct s3_request *r)
+{
+    if (r->status == 416) {
+        look(a);
+        return;
+    }
+    if (a->err.kind != ERROR_NONE) { /* our own, given to http */
+        s3_attempt_end(a, &a->err);
+        return;
+    }
+    if (r->err.kind == ERROR_NONE && a->end == 0 && begin_taking(a, r) != 0) {
+        s3_attempt_end(a, &a->err); /* an empty object */
+        return;
+    }
+    if (r->err.kind == ERROR_NONE && a->op->taken < a->end)
+        error_set(&r->err, ERROR_TRANSIENT, r->status,
+                  "s3://%s/%s%s: the answer ended early", a->s3->address.bucket,
+                  a->s3->address.prefix, a->op->key);
+    if (r->err.kind == ERROR_CONFLICT)
+        r->err.kind =
+            ERROR_CORRUPT; /* another object than the one that we began with */
+    a->op->body_failed = r->body_failed;
+    s3_attempt_end_as(a, r);
+}
+
+static void add_range(struct s3_attempt *a, struct s3_request *r)
+{
+    const struct store_op *op = a->op;
+    uint64_t from = op->offset + op->taken;
+
+    if (op->size <= UINT64_MAX - op->offset && op->size != UINT64_MAX)
+        s3_request_header(r, "Range: bytes=%llu-%llu", (unsigned long long)from,
+                          (unsigned long long)(op->offset + op->size - 1));
+    else if (from > 0)
+        s3_request_header(r, "Range: bytes=%llu-", (unsigned long long)from);
+    if (op->taken > 0 && op->answer.etag[0] != '\0')
+        s3_request_header(r, "If-Match: \"%s\"", op->answer.etag);
+}
+
+void s3_get_start(struct s3_attempt *a)
+{
+    struct s3_request *r;
+
+    if (a->op->size == a->op->taken) { /* nothing (more) is wanted */
+        look(a);
+        return;
+    }
+    r = s3_attempt_request(a, "GET", a->op->key);
+    add_range(a, r);
+    r->needs_etag = true;
+    r->take = on_bytes;
+    r->into = a->op->buffer.bytes;
+    if (r->into.size < HTTP_INTO_MIN) {
+        a->own_chunk = mem_buffer(HTTP_INTO_MIN);
+        r->into = (struct span){a->own_chunk, HTTP_INTO_MIN};
+    }
+    s3_attempt_send(a, on_got);
+}

@@ -1,0 +1,147 @@
+/*
+ * Put and upload part: the bytes, with what lets the store check them.
+ *
+ *     put                       PUTTING ---> end
+ *     put, if absent            PUTTING with If-None-Match ---> end
+ *     the same, not honoured    LOOKING --not there--> PUTTING ---> end
+ *
+ * The last is for stores on which a put cannot be made conditional: better than
+ * nothing, but two at once may both succeed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transfer/s3_attempt.h"
+#include "transfer/s3_ladder.h"
+
+enum {
+    DAMAGED_MAX = 3
+}; /* attempts whose bytes arrived otherwise than they were sent */
+
+void s3_attempt_object_headers(struct s3_attempt *a, struct s3_request *r)
+{
+    const struct s3_options *o = &a->s3->options;
+
+    if (o->storage_class != NULL)
+        s3_request_header(r, "x-amz-storage-class: %s", o->storage_class);
+    if (o->sse != NULL)
+        s3_request_header(r, "x-amz-server-side-encryption: %s", o->sse);
+    if (o->sse != NULL && o->sse_key_id != NULL)
+        s3_request_header(r, "x-amz-server-side-encryption-aws-kms-key-id: %s",
+                          o->sse_key_id);
+}
+
+static bool is_in_memory(const struct store_op *op)
+{
+    return op->body->whole.data != NULL || op->body->size <= op->buffer.bytes.size;
+}
+
+void s3_attempt_attach_body(struct s3_attempt *a, struct s3_request *r)
+{
+    struct store_op *op = a->op;
+    const struct s3_traits *traits = &a->s3->traits;
+
+    a->payload = (struct s3_payload){
+        .loop = a->s3->loop,
+        .body = op->body,
+        .buffer = op->buffer.bytes,
+        .rung = is_in_memory(op) ? traits->whole : traits->streamed,
+        .signs = s3_ladder_signs(a->s3),
+        .op = op,
+    };
+    r->payload = &a->payload;
+}
+
+/* What arrived damaged is sent again, not for ever. */
+static void end_sent(struct s3_attempt *a, struct s3_request *r)
+{
+    struct error err = r->err;
+
+    if (err.kind == ERROR_NONE)
+        s3_request_get_etag(r, a->op->answer.etag);
+    if (err.kind == ERROR_CORRUPT && !r->body_failed &&
+        a->op->failures < DAMAGED_MAX - 1)
+        err.kind = ERROR_TRANSIENT;
+    a->op->body_failed = r->body_failed;
+    s3_attempt_end(a, &err);
+}
+
+/* ---- put ---- */
+
+static void put(struct s3_attempt *a)
+{
+    struct s3_request *r = s3_attempt_request(a, "PUT", a->op->key);
+
+    r->needs_etag = true;
+    s3_request_header(r, "Content-Type: application/octet-stream");
+    if (a->op->if_absent && a->s3->traits.has_if_none_match)
+        s3_request_header(r, "If-None-Match: *");
+    s3_attempt_object_headers(a, r);
+    s3_attempt_attach_body(a, r);
+    s3_attempt_send(a, end_sent);
+}
+
+static void on_looked(struct s3_attempt *a, struct s3_request *r)
+{
+    struct error err;
+
+    if (r->err.kind == ERROR_NOT_FOUND) {
+        put(a);
+    } else if (r->err.kind != ERROR_NONE) {
+        s3_attempt_end_as(a, r);
+    } else {
+        error_set(&err, ERROR_CONFLICT, EEXIST, "s3://%s/%s%s exists",
+                  a->s3->address.bucket, a->s3->address.prefix, a->op->key);
+        s3_attempt_end(a, &err);
+    }
+}
+
+void s3_put_start(struct s3_attempt *a)
+{
+    if (!a->op->if_absent || a->s3->traits.has_if_none_match) {
+        put(a);
+        return;
+    }
+    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
+    s3_attempt_send(a, on_looked);
+}
+
+/* ---- upload part ---- */
+
+/* Does the store say that it has the digest?  Only then may it be told to it again. */
+static uint32_t confirmed_crc(const struct s3_attempt *a, const struct s3_request *r)
+{
+    char value[16];
+    uint8_t bytes[4];
+    size_t size;
+    uint32_t crc;
+
+    s3_request_get_header(r, "x-amz-checksum-crc32c", value, sizeof value);
+    if (text_parse_base64(value, strlen(value), bytes, sizeof bytes, &size) != 0 ||
+        size != sizeof bytes)
+        return 0;
+    crc = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+          (uint32_t)bytes[2] << 8 | bytes[3];
+    return crc == a->payload.crc32c ? crc : 0;
+}
+
+static void on_part(struct s3_attempt *a, struct s3_request *r)
+{
+    if (r->err.kind == ERROR_NONE)
+        a->op->answer.crc32c = confirmed_crc(a, r);
+    end_sent(a, r);
+}
+
+void s3_part_start(struct s3_attempt *a)
+{
+    struct s3_request *r = s3_attempt_request(a, "PUT", a->op->key);
+    char number[12];
+
+    snprintf(number, sizeof number, "%u", a->op->part.number);
+    s3_request_query(r, "partNumber", number);
+    s3_request_query(r, "uploadId", a->op->upload_id);
+    r->needs_etag = true;
+    s3_attempt_attach_body(a, r);
+    s3_attempt_send(a, on_part);
+}

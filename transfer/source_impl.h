@@ -1,0 +1,26 @@
+#ifndef TRANSFER_SOURCE_IMPL_H
+#define TRANSFER_SOURCE_IMPL_H
+
+#include "transfer/source.h"
+
+/*
+ * What a kind of source provides.  Each start() answers, later and exactly once, by
+ * op->done(op, op->ctx) on the loop; the face has stored the question in op.
+ */
+struct source_kind {
+    void (*close)(struct source *source);
+    int (*rewind)(struct source *source, struct error *err);
+    void (*next)(struct source *source, struct source_op *op);
+    void (*open_file)(struct source *source, struct source_op *op);
+    void (*read)(struct source *source, struct source_op *op);
+    void (*read_whole)(struct source *source, struct source_op *op);
+    void (*close_file)(struct source *source, struct source_file *file);
+    uint64_t (*links_outside)(const struct source *source);
+};
+
+struct source {
+    const struct source_kind *kind;
+    struct loop *loop;
+};
+
+#endif

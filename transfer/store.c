@@ -1,0 +1,508 @@
+/*
+ * The face of every store: who may begin, with how much memory, and what follows when
+ * an attempt fails.  One attempt at a verb is the kind's (store_impl.h).
+ *
+ *     QUEUED --a slot--> LEASING --its chunk--> ATTEMPTING --outcome--> ENDING -->
+ * done() ^                                           |                    ^ ^
+ *       |<--------------- nobody answered ----------+                    | |
+ *       +<---- time is up ---- PAUSING <--retryable-+                    | |
+ *       |                         |                                      | |
+ *       +-------------------------+----------- cancelled ----------------+ |
+ *             LEASING (when withdrawn), ATTEMPTING (when the kind says so)-+
+ *
+ * A slot and a chunk are held in LEASING and ATTEMPTING only.  Who comes back from a
+ * pause goes to the head of the queue: it has waited its turn already.
+ *
+ * The gate is shut while nobody answers (ERROR_NETWORK): no retry budget is spent on an
+ * outage, and one request at a time looks whether it is over.
+ *
+ *     OPEN --network--> SHUT --time is up--> ONE --admitted--> PROBING --answer--> OPEN
+ *                        ^                    ^                   |
+ *                        +------ network -----|-------------------+
+ *                                             +---- cancelled ----+
+ */
+#include "transfer/store.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "transfer/store_impl.h"
+
+static void advance(struct store *store);
+
+/* ---- the queue ---- */
+
+static void queue_insert_before(struct store_op *at, struct store_op *op)
+{
+    op->prev = at->prev;
+    op->next = at;
+    op->prev->next = op->next->prev = op;
+}
+
+static void queue_remove(struct store_op *op)
+{
+    op->prev->next = op->next;
+    op->next->prev = op->prev;
+}
+
+/* Back to the head: it has waited its turn already. */
+static void requeue(struct store_op *op)
+{
+    op->phase = OP_QUEUED;
+    op->store->counts.waiting++;
+    queue_insert_before(op->store->queue.next, op);
+}
+
+static bool queue_is_empty(const struct store *store)
+{
+    return store->queue.next == &store->queue;
+}
+
+static uint32_t next_random(struct store *store)
+{
+    uint32_t r = store->random;
+
+    r ^= r << 13; /* xorshift32, Marsaglia 2003 */
+    r ^= r >> 17;
+    r ^= r << 5;
+    return store->random = r;
+}
+
+/* ---- the end of an operation ---- */
+
+static void on_gate_closed(uv_handle_t *handle)
+{
+    struct store *store = handle->data;
+
+    free(store->url);
+    free(store->folder);
+    free(store->traits);
+    free(store);
+}
+
+static void on_end(void *ctx)
+{
+    struct store_op *op = ctx;
+    struct store *store = op->store;
+
+    op->phase = OP_IDLE;
+    store->is_in_done = true;
+    op->done(op, op->ctx); /* may free op, start it again, close the store */
+    store->is_in_done = false;
+    if (store->is_closing)
+        uv_close((uv_handle_t *)&store->gate_timer, on_gate_closed);
+    else if (store->freed != NULL)
+        store->freed(store->freed_ctx);
+}
+
+/* It holds nothing any more. */
+static void end(struct store_op *op, const struct error *err)
+{
+    if (err != NULL)
+        op->err = *err;
+    else
+        error_clear(&op->err);
+    op->phase = OP_ENDING;
+    loop_defer(op->store->loop, &op->soon, on_end, op);
+}
+
+static void end_cancelled(struct store_op *op)
+{
+    struct error err;
+
+    error_set(&err, ERROR_CANCELLED, 0, "cancelled");
+    end(op, &err);
+}
+
+/* ---- the gate ---- */
+
+static void on_gate_time(uv_timer_t *timer)
+{
+    struct store *store = timer->data;
+
+    store->gate = GATE_ONE;
+    store->counts.next_try_ms = 0;
+    advance(store);
+    if (store->gate == GATE_ONE && store->freed != NULL)
+        store->freed(store->freed_ctx); /* nobody waits: whoever comes next may look */
+}
+
+static void gate_shut(struct store *store, const struct error *err)
+{
+    uint64_t now_ms = loop_now_ms(store->loop);
+    int64_t delay_ms = store->delay_ms(err, ++store->probes_failed, 0, 0);
+
+    if (store->gate == GATE_OPEN) {
+        store->counts.away_since_ms = now_ms > 0 ? now_ms : 1;
+        log_line(LOG_WARNING, LOG_STORE, "nobody answers: %s", err->text);
+    }
+    store->gate = GATE_SHUT;
+    store->probe = NULL;
+    store->counts.next_try_ms = now_ms + (uint64_t)delay_ms;
+    uv_timer_start(&store->gate_timer, on_gate_time, (uint64_t)delay_ms, 0);
+}
+
+/* Somebody has answered, be it with a refusal. */
+static void gate_open(struct store *store)
+{
+    if (store->gate == GATE_OPEN)
+        return;
+    log_line(LOG_INFO, LOG_STORE, "answers come again");
+    uv_timer_stop(&store->gate_timer);
+    store->gate = GATE_OPEN;
+    store->probe = NULL;
+    store->probes_failed = 0;
+    store->counts.away_since_ms = store->counts.next_try_ms = 0;
+}
+
+/* op leaves without having learnt anything about the network. */
+static void gate_forget(struct store *store, const struct store_op *op)
+{
+    if (store->gate == GATE_PROBING && store->probe == op) {
+        store->gate = GATE_ONE;
+        store->probe = NULL;
+    }
+}
+
+/* ---- attempts ---- */
+
+static void leave(struct store_op *op)
+{
+    budget_give(&op->buffer);
+    op->store->counts.under_way--;
+}
+
+static void begin_attempt(struct store_op *op)
+{
+    struct store *store = op->store;
+
+    op->phase = OP_ATTEMPTING;
+    op->retry_after_s = 0;
+    op->moved = 0;
+    op->body_failed = false;
+    op->answer.attempts++;
+    store->counts.requests++;
+    if (op->answer.attempts > 1)
+        store->counts.retries++;
+    if (op->body != NULL)
+        op->body->rewind(op->body);
+    store->kind->attempt(store, op);
+}
+
+static void on_lease(struct lease *lease, void *ctx)
+{
+    struct store_op *op = ctx;
+    struct store *store = op->store;
+
+    (void)lease;
+    if (!op->is_cancelled && (store->gate == GATE_OPEN || store->probe == op)) {
+        begin_attempt(op);
+        return;
+    }
+    leave(op);
+    gate_forget(store, op);
+    if (op->is_cancelled)
+        end_cancelled(op);
+    else
+        requeue(op); /* an outage has begun meanwhile */
+    advance(store);
+}
+
+/* How much memory an attempt needs. */
+static size_t chunk_size(const struct store_op *op)
+{
+    size_t limit = budget_limit(op->store->options.budget);
+    uint64_t size = 0;
+
+    if (op->verb == STORE_GET)
+        size = op->size;
+    else if (op->body != NULL && op->body->whole.data == NULL)
+        size = op->body->size;
+    if (limit > STORE_CHUNK)
+        limit = STORE_CHUNK;
+    return size < limit ? (size_t)size : limit;
+}
+
+/* The slot is ours: memory next. */
+static void admit(struct store_op *op)
+{
+    size_t size = chunk_size(op);
+
+    op->store->counts.under_way++;
+    op->phase = OP_LEASING;
+    if (size > 0)
+        budget_take(op->store->options.budget, &op->buffer, size, on_lease, op);
+    else
+        begin_attempt(op);
+}
+
+/* Admit what may begin now.  Calling it once too often is harmless. */
+static void advance(struct store *store)
+{
+    while (!queue_is_empty(store) &&
+           store->counts.under_way < store->concurrency.limit) {
+        struct store_op *op = store->queue.next;
+
+        if (store->gate == GATE_SHUT || store->gate == GATE_PROBING)
+            return;
+        if (store->gate == GATE_ONE) {
+            store->gate = GATE_PROBING;
+            store->probe = op;
+        }
+        queue_remove(op);
+        store->counts.waiting--;
+        admit(op);
+    }
+}
+
+/* ---- pauses ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void end_pause(struct store_op *op)
+{
+    uv_close((uv_handle_t *)op->pause, on_timer_closed);
+    op->pause = NULL;
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    struct store_op *op = timer->data;
+
+    end_pause(op);
+    op->store->counts.waiting--;
+    requeue(op);
+    advance(op->store);
+}
+
+static void pause_op(struct store_op *op, int64_t delay_ms)
+{
+    op->phase = OP_PAUSING;
+    op->pause = mem_new(1, sizeof *op->pause);
+    uv_timer_init(&op->store->loop->uv, op->pause);
+    op->pause->data = op;
+    uv_timer_start(op->pause, on_pause_over, (uint64_t)delay_ms, 0);
+}
+
+/* A failure worth another attempt: wait, or give up. */
+static void retry_later(struct store_op *op, const struct error *err)
+{
+    struct store *store = op->store;
+    bool is_throttled = err->kind == ERROR_THROTTLED;
+    unsigned attempt;
+    int64_t delay_ms;
+
+    if (op->verb == STORE_GET && op->moved > 0)
+        op->failures = 0; /* it comes forward: no reason to give up, ever */
+    attempt = is_throttled ? ++op->throttled : ++op->failures;
+    if (!retry_bucket_take(&store->retries) && attempt < RETRY_SLOW_ATTEMPT)
+        attempt = RETRY_SLOW_ATTEMPT;
+    delay_ms = store->delay_ms(err, attempt, next_random(store), op->retry_after_s);
+    if (delay_ms == RETRY_GIVE_UP) {
+        end(op, err);
+        return;
+    }
+    log_line(LOG_DEBUG, LOG_STORE, "%s: attempt %u: %s; next in %lld ms",
+             op->key != NULL ? op->key : "-", op->answer.attempts, err->text,
+             (long long)delay_ms);
+    store->counts.waiting++;
+    pause_op(op, delay_ms);
+}
+
+static void on_success(struct store_op *op, unsigned in_use)
+{
+    struct store *store = op->store;
+
+    concurrency_on_done(&store->concurrency, (size_t)op->moved, in_use,
+                        loop_now_ms(store->loop));
+    retry_bucket_on_success(&store->retries);
+    gate_open(store);
+    end(op, NULL);
+}
+
+static void on_network_away(struct store_op *op, const struct error *err)
+{
+    struct store *store = op->store;
+
+    if (store->gate == GATE_OPEN || store->probe == op)
+        gate_shut(store, err);
+    requeue(op);
+}
+
+static void on_failure(struct store_op *op, const struct error *err)
+{
+    struct store *store = op->store;
+
+    if (op->body_failed || err->kind == ERROR_CANCELLED) {
+        gate_forget(store, op);
+        end(op, err);
+    } else if (op->is_cancelled && error_is_retryable(err)) {
+        gate_forget(store, op);
+        end_cancelled(op);
+    } else if (err->kind == ERROR_NETWORK) {
+        on_network_away(op, err);
+    } else {
+        gate_open(store);
+        if (err->kind == ERROR_THROTTLED)
+            concurrency_on_throttled(&store->concurrency, loop_now_ms(store->loop));
+        if (error_is_retryable(err))
+            retry_later(op, err);
+        else
+            end(op, err);
+    }
+}
+
+void store_attempt_done(struct store_op *op, const struct error *err)
+{
+    struct store *store = op->store;
+    unsigned in_use = store->counts.under_way;
+
+    assert(op->phase == OP_ATTEMPTING);
+    leave(op);
+    if (err == NULL)
+        on_success(op, in_use);
+    else
+        on_failure(op, err);
+    advance(store);
+}
+
+void store_sent(struct store_op *op, size_t bytes)
+{
+    op->moved += bytes;
+    if (op->is_data)
+        op->store->counts.bytes_sent += bytes;
+}
+
+void store_received(struct store_op *op, size_t bytes)
+{
+    op->moved += bytes;
+    op->store->counts.bytes_received += bytes;
+}
+
+/* ---- the public face ---- */
+
+void store_close(struct store *store)
+{
+    assert(store->counts.under_way == 0 && store->counts.waiting == 0);
+    store->kind->close(store);
+    store->is_closing = true;
+    if (!store->is_in_done)
+        uv_close((uv_handle_t *)&store->gate_timer, on_gate_closed);
+}
+
+void store_start(struct store *store, struct store_op *op)
+{
+    assert(op->phase == OP_IDLE);
+    store_op_clear(op);
+    op->store = store;
+    op->is_cancelled = false;
+    op->failures = op->throttled = 0;
+    op->taken = 0;
+    op->attempt = NULL;
+    op->phase = OP_QUEUED;
+    queue_insert_before(&store->queue, op);
+    store->counts.waiting++;
+    advance(store);
+}
+
+void store_cancel(struct store_op *op)
+{
+    struct store *store = op->store;
+
+    if (op->phase == OP_IDLE || op->phase == OP_ENDING || op->is_cancelled)
+        return;
+    op->is_cancelled = true;
+    switch (op->phase) {
+    case OP_QUEUED:
+        queue_remove(op);
+        store->counts.waiting--;
+        end_cancelled(op);
+        break;
+    case OP_LEASING:
+        if (!budget_withdraw(&op->buffer))
+            break; /* on_lease() is on its way */
+        leave(op);
+        gate_forget(store, op);
+        end_cancelled(op);
+        advance(store);
+        break;
+    case OP_ATTEMPTING:
+        store->kind->cancel(store, op);
+        break;
+    case OP_PAUSING:
+        end_pause(op);
+        store->counts.waiting--;
+        end_cancelled(op);
+        break;
+    default:
+        break;
+    }
+}
+
+void store_op_clear(struct store_op *op)
+{
+    struct store_items items = {op->answer.items, op->answer.n_items,
+                                op->answer.n_items};
+
+    store_items_free(&items);
+    memset(&op->answer, 0, sizeof op->answer);
+    error_clear(&op->err);
+    op->body_failed = false;
+}
+
+void store_end_list(struct store *store, struct store_op *op)
+{
+    assert(op->phase == OP_IDLE);
+    if (op->cursor != NULL)
+        store->kind->end_list(store, op);
+    op->cursor = NULL;
+}
+
+unsigned store_room(const struct store *store)
+{
+    unsigned taken = store->counts.under_way + store->counts.waiting;
+
+    if (store->gate == GATE_ONE && store->counts.waiting == 0 &&
+        taken < store->concurrency.limit)
+        return 1;
+    if (store->gate != GATE_OPEN)
+        return 0;
+    return taken < store->concurrency.limit ? store->concurrency.limit - taken : 0;
+}
+
+void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx)
+{
+    store->freed = freed;
+    store->freed_ctx = ctx;
+}
+
+const struct store_limits *store_limits(const struct store *store)
+{
+    return &store->limits;
+}
+
+const char *store_url(const struct store *store)
+{
+    return store->url;
+}
+
+void store_counts(const struct store *store, struct store_counts *out)
+{
+    *out = store->counts;
+}
+
+const char *store_traits(const struct store *store)
+{
+    return store->traits != NULL ? store->traits : "";
+}
+
+const char *store_folder(const struct store *store)
+{
+    return store->folder;
+}

@@ -1,0 +1,243 @@
+#ifndef TRANSFER_STORE_H
+#define TRANSFER_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/span.h"
+#include "transfer/budget.h"
+#include "transfer/concurrency.h"
+#include "transfer/s3_options.h"
+
+/*
+ * A store is where datastores are kept: an S3 bucket and prefix, or a local directory.
+ *
+ * There is one way to use it: fill a struct store_op, hand it to store_start().
+ *
+ *   1. The caller owns the op and everything it points to, and keeps them unchanged
+ * until done() runs.
+ *   2. done() runs exactly once, on the loop's thread, never before store_start() has
+ *      returned.  Errors come this way too: starting cannot fail.
+ *   3. store_cancel() is a wish.  done() still runs, with ERROR_CANCELLED or with the
+ *      outcome that was already on its way.
+ *   4. Admission (so many at once), memory for the bytes under way, retries, deadlines
+ * and signing happen inside.  An error that reaches done() is final.
+ *
+ * Objects become visible all at once, whole, after a put or a completion; and once
+ * done() has said so, they survive a crash of the store's machine (but see store_sync).
+ *
+ * Keys are relative to the store: '/'-separated, at most 1,024 bytes with the store's
+ * own prefix, of components that entry_add_key() lets pass.
+ */
+struct store;
+struct store_op;
+struct store_cursor; /* where a listing goes on; private to the store */
+
+enum store_verb {
+    STORE_PUT,             /* key, body, if_absent -> etag */
+    STORE_CREATE_UPLOAD,   /* key, size, part_size -> upload_id */
+    STORE_UPLOAD_PART,     /* key, upload_id, part, body -> etag, crc32c */
+    STORE_COMPLETE_UPLOAD, /* key, upload_id, parts, size -> etag */
+    STORE_ABORT_UPLOAD,    /* key, upload_id; one that is gone already is a success */
+    STORE_LIST_PARTS,      /* key, upload_id, cursor -> items (number, size, etag) */
+    STORE_LIST_UPLOADS,    /* key: a prefix (NAME/vN/) or an exact key, cursor -> items
+                              (key,    upload_id); no order */
+    STORE_LIST,   /* key: a prefix, "" or with a '/' at the end, is_flat, cursor ->
+                     items; by key, but flat ones folder by folder on file://,
+                     where an empty folder is an item with a '/' at its end */
+    STORE_HEAD,   /* key -> size, etag, modified_ms, date_ms */
+    STORE_GET,    /* key, offset, size, sink -> size, etag, and as head */
+    STORE_DELETE, /* keys; those that are not there are a success */
+    STORE_SYNC,   /* what was stored so far survives a power loss */
+    STORE_PROBE,  /* what can the store do? store_limits() and store_traits() are final
+                     after it, or after the first write */
+    STORE_CREATE_BUCKET /* the bucket itself; one of our own that is there already is a
+                           success, somebody else's ERROR_CONFLICT */
+};
+
+/*
+ * Bytes on their way in, read from the first to the last, once for every attempt. Lives
+ * inside whoever sends.  Neither read() nor a sink's write() may wait for the budget or
+ * for another operation of the store: the operation holds a slot and a lease meanwhile.
+ */
+typedef void body_done_fn(void *ctx, const struct error *err); /* NULL: success */
+struct body {
+    uint64_t size;
+
+    /* All the bytes, where they lie in memory and stay there until done(); else data is
+     * NULL.  The store then needs no memory of its own and may send them from here
+     * without a call to read(). */
+    struct span whole;
+
+    /* An attempt begins: the next read is of the first byte.  No read is under way. */
+    void (*rewind)(struct body *body);
+
+    /* Fill all of `into` (never more than what is left) with the next bytes; done()
+     * runs later, on the loop.  An error here is final for the op and is the op's
+     * error, with body_failed set. */
+    void (*read)(struct body *body, struct span into, body_done_fn *done, void *ctx);
+};
+
+/* Bytes on their way out, in order.  An interrupted get goes on where it was. */
+struct sink {
+    /* Take the bytes; done() runs later, on the loop, when `bytes` is no longer needed.
+     */
+    void (*write)(struct sink *sink, struct span bytes, body_done_fn *done, void *ctx);
+};
+
+enum { STORE_ETAG_MAX = 96, STORE_UPLOAD_ID_MAX = 1100 };
+
+struct store_part {
+    uint32_t number; /* from 1 */
+    uint64_t size;
+    char etag[STORE_ETAG_MAX];
+    uint32_t crc32c; /* 0: none, or not confirmed by the store */
+};
+
+struct store_item {
+    char *key; /* list: of an object, or with a '/' at the end of what lies below it;
+                  list uploads: "" for what a crash has left without a name */
+    char *upload_id; /* list uploads */
+    uint32_t number; /* list parts */
+    uint64_t size;
+    int64_t modified_ms;
+    char etag[STORE_ETAG_MAX]; /* "" where the store does not know it */
+    uint32_t crc32c;           /* list parts: 0 where the store does not know it */
+};
+
+/* Zeroed before its first use, but for the question. */
+struct store_op {
+    enum store_verb verb;
+
+    /* The question, as the verb has it. */
+    bool if_absent; /* put: ERROR_CONFLICT (EEXIST) where the key exists; see
+                       store_limits: can_put_if_absent */
+    bool is_flat;   /* list: everything below the prefix, not one level */
+    bool is_data;   /* put, upload part: counts as bytes sent (not: our own records) */
+    bool want_date; /* head, get: date_ms is needed */
+    const char *key;
+    struct body *body;
+    struct sink *sink;
+    const char *upload_id;
+    struct store_part part; /* upload part: number, and its offset below */
+    uint64_t offset;        /* get: of the first byte, at most the object's size, else
+                               ERROR_CORRUPT; upload part: of the part's in the object */
+    uint64_t size; /* get: at most so many bytes, UINT64_MAX for all; create, complete:
+                      of the object, which may have changed in between */
+    uint64_t part_size;             /* create, upload part: of all parts but the last */
+    const struct store_part *parts; /* complete, in order of number */
+    size_t n_parts;
+    const char *const *keys; /* delete: n_keys of them, at most 1,000 */
+    size_t n_keys;
+    struct store_cursor *cursor; /* lists: NULL at first; after done() NULL at the end,
+                                    else start again for more (a page may be empty), or
+                                    store_end_list(); after an error, only that */
+
+    void (*done)(struct store_op *op, void *ctx);
+    void *ctx;
+
+    /* The answer, valid from done() on. err.kind is ERROR_NONE on success. */
+    struct error err;
+    struct {
+        char etag[STORE_ETAG_MAX]; /* "" where the store does not know it */
+        uint32_t crc32c;           /* upload part: as in struct store_part */
+        char upload_id[STORE_UPLOAD_ID_MAX];
+        uint64_t size;            /* head: of the object; get: of the whole object */
+        int64_t modified_ms;      /* by the store's clock */
+        int64_t date_ms;          /* now, by the store's clock */
+        struct store_item *items; /* owned by the op until started again or cleared */
+        size_t n_items;
+        unsigned attempts;
+    } answer;
+    bool body_failed; /* err came from the body or the sink, not from the store */
+
+    /* Private to the store. */
+    bool is_cancelled;
+    enum { OP_IDLE, OP_QUEUED, OP_LEASING, OP_ATTEMPTING, OP_PAUSING, OP_ENDING } phase;
+    struct store *store;
+    struct store_op *prev, *next;
+    struct lease buffer;
+    void *attempt;
+    uv_timer_t *pause;
+    struct deferred soon;
+    unsigned failures, throttled; /* attempts that ended so */
+    unsigned retry_after_s;       /* what the last answer asked for */
+    uint64_t moved;               /* payload bytes of this attempt, either way */
+    uint64_t taken;               /* get: bytes that the sink has, from all attempts */
+};
+
+/* What the pipeline must know of a store before it cuts files. */
+struct store_limits {
+    uint64_t put_max;            /* largest object of a single put */
+    uint64_t part_min, part_max; /* sizes of all parts but the last */
+    uint32_t parts_max;
+    size_t key_prefix_bytes; /* what the store puts in front of each key */
+    bool is_local; /* reading an object back costs no more than reading its source */
+    bool can_put_if_absent; /* of several puts with if_absent just one succeeds; else
+                               they only look first.  See STORE_PROBE */
+    bool lists_exact_key; /* open uploads are listed by exact key only, not by prefix */
+};
+
+struct store_options {
+    struct loop *loop;
+    struct budget *budget;       /* of the chunks under way */
+    unsigned jobs;               /* requests at once; 0: as the store thinks best */
+    const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
+};
+
+struct store_counts {
+    uint64_t requests, retries;
+    uint64_t bytes_sent; /* of operations with is_data, retries included */
+    uint64_t bytes_received;
+    unsigned under_way; /* hold a slot */
+    unsigned waiting;   /* want one: queued, or pausing before another attempt */
+
+    /* Nobody answers since then (loop_now_ms()), 0: the network is there.  One request
+     * looks again at next_try_ms; all others wait for its outcome. */
+    uint64_t away_since_ms, next_try_ms;
+};
+
+/* Open the store that url names ("s3://bucket/prefix", "file:///path").  Does not touch
+ * it yet.  ERROR_USAGE for a url that is none. */
+int store_open(struct store **out, const struct store_options *options, const char *url,
+               struct error *err);
+
+/* No operation may be under way and no listing open (store_end_list).  Takes effect
+ * while the loop runs on, loop_close() included. */
+void store_close(struct store *store);
+
+void store_start(struct store *store, struct store_op *op);
+void store_cancel(struct store_op *op);
+
+/* Free what the answer holds; the op may be used again. */
+void store_op_clear(struct store_op *op);
+
+/* End a listing before its end. */
+void store_end_list(struct store *store, struct store_op *op);
+
+/* How many more requests could start at once, now: 0 while some wait. */
+unsigned store_room(const struct store *store);
+
+/* freed(ctx) runs from the loop whenever an operation has ended, after its done(), and
+ * when an outage is to be looked at but nobody waits. */
+void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
+
+const struct store_limits *store_limits(const struct store *store);
+const char *store_url(const struct store *store);
+
+/*
+ * What has been found out about the store by probing, as a line of text to be kept and
+ * given to a later run (s3_options.traits); "" where nothing is known or needs to be.
+ * "checks=none" in it: the store does not verify the bytes it takes.
+ */
+const char *store_traits(const struct store *store);
+
+/* The folder of a file:// store, which need not exist yet; NULL for stores elsewhere.
+ */
+const char *store_folder(const struct store *store);
+void store_counts(const struct store *store, struct store_counts *out);
+
+#endif
