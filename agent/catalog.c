@@ -1,0 +1,469 @@
+#include "agent/catalog.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "agent/nearest.h"
+#include "agent/ownership.h"
+#include "base/mem.h"
+
+/*
+ * One listing of NAME/vN/ tells which of the three documents are there; what they say
+ * is read only then.  deleted.json outranks datastore.json, which outranks
+ * session.json.
+ */
+
+const char *version_status_name(enum version_status status)
+{
+    static const char *const names[] = {
+        [VERSION_NONE] = "none",           [VERSION_SUCCEEDED] = "succeeded",
+        [VERSION_UPLOADING] = "uploading", [VERSION_INTERRUPTED] = "interrupted",
+        [VERSION_FAILED] = "failed",       [VERSION_DELETED] = "deleted",
+        [VERSION_DAMAGED] = "failed",
+    };
+
+    return names[status];
+}
+
+void version_free(struct version *v)
+{
+    datastore_record_free(&v->record);
+    session_record_free(&v->session);
+}
+
+/* ---- names ---- */
+
+struct names {
+    char **names;
+    size_t n;
+};
+
+static int on_name(void *ctx, const char *name, const struct store_item *item,
+                   struct error *err)
+{
+    struct names *all = ctx;
+    size_t length = strlen(name);
+    char *copy;
+
+    (void)item;
+    (void)err;
+    if (length < 2 || name[length - 1] != '/')
+        return 0;
+    copy = mem_copy_bytes(name, length - 1);
+    if (!name_is_valid(copy)) {
+        free(copy); /* somebody else's folder */
+        return 0;
+    }
+    all->names = mem_resize(all->names, all->n + 1, sizeof *all->names);
+    all->names[all->n++] = copy;
+    return 0;
+}
+
+int catalog_names(struct agent *a, char ***names, size_t *n, struct error *err)
+{
+    struct names all = {NULL, 0};
+    int status = agent_list(a, "", false, on_name, &all, err);
+
+    *names = all.names;
+    *n = all.n;
+    return status;
+}
+
+int catalog_fold_name(struct agent *a, char name[NAME_MAX_BYTES + 1], struct error *err)
+{
+    const char *similar = NULL;
+    char **names;
+    size_t n;
+    int status;
+
+    if (store_folder(a->store) == NULL)
+        return 0;
+    status = catalog_names(a, &names, &n, err);
+    for (size_t i = 0; i < n; i++)
+        if (strcasecmp(names[i], name) == 0 &&
+            (similar == NULL || strcmp(names[i], name) == 0))
+            similar = names[i];
+    if (similar != NULL)
+        snprintf(name, NAME_MAX_BYTES + 1, "%s", similar);
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+    return status;
+}
+
+/* ---- numbers ---- */
+
+struct numbers {
+    uint64_t *numbers;
+    size_t n;
+};
+
+/* "v12/" */
+static int on_number(void *ctx, const char *name, const struct store_item *item,
+                     struct error *err)
+{
+    struct numbers *all = ctx;
+    size_t length = strlen(name);
+    uint64_t number;
+    char *digits;
+    bool is_number;
+
+    (void)item;
+    (void)err;
+    if (length < 3 || name[0] != 'v' || name[1] == '0' || name[length - 1] != '/')
+        return 0;
+    digits = mem_copy_bytes(name + 1, length - 2);
+    is_number = text_parse_u64(digits, &number) == 0;
+    free(digits);
+    if (!is_number)
+        return 0;
+    all->numbers = mem_resize(all->numbers, all->n + 1, sizeof *all->numbers);
+    all->numbers[all->n++] = number;
+    return 0;
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+int catalog_numbers(struct agent *a, const char *name, uint64_t **numbers, size_t *n,
+                    struct error *err)
+{
+    struct numbers all = {NULL, 0};
+    struct text prefix = {0};
+    int status;
+
+    text_add_format(&prefix, "%s/", name);
+    status = agent_list(a, text_string(&prefix), false, on_number, &all, err);
+    text_free(&prefix);
+    if (all.n > 0)
+        qsort(all.numbers, all.n, sizeof *all.numbers, compare_numbers);
+    *numbers = all.numbers;
+    *n = all.n;
+    return status;
+}
+
+int catalog_newest_number(struct agent *a, const char *name, uint64_t *newest,
+                          struct error *err)
+{
+    uint64_t *numbers;
+    size_t n;
+    int status = catalog_numbers(a, name, &numbers, &n, err);
+
+    *newest = n > 0 ? numbers[n - 1] : 0;
+    free(numbers);
+    return status;
+}
+
+/* ---- one version ---- */
+
+struct documents {
+    bool datastore, session, deleted;
+    bool others; /* folders, too */
+};
+
+static int on_document(void *ctx, const char *name, const struct store_item *item,
+                       struct error *err)
+{
+    struct documents *there = ctx;
+
+    (void)item;
+    (void)err;
+    there->datastore |= strcmp(name, "datastore.json") == 0;
+    there->session |= strcmp(name, "session.json") == 0;
+    there->deleted |= strcmp(name, "deleted.json") == 0;
+    there->others |= strcmp(name, "deleted.json") != 0;
+    return 0;
+}
+
+static int read_datastore(struct agent *a, const char *prefix, struct version *out,
+                          struct error *err)
+{
+    struct text key = {0}, json = {0};
+    int status;
+
+    text_add_format(&key, "%sdatastore.json", prefix);
+    status = agent_get(a, text_string(&key), &json, NULL, err);
+    if (status == 0)
+        status =
+            datastore_record_parse(&out->record, text_string(&json), json.size, err);
+    if (status != 0)
+        error_wrap(err, "%s", text_string(&key));
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+static enum version_status judge_session(const struct version *v,
+                                         const struct object_answer *answer)
+{
+    if (v->session.ended != NULL)
+        return strcmp(v->session.ended, "failed") == 0 ? VERSION_FAILED
+                                                       : VERSION_INTERRUPTED;
+    if (session_record_is_dead(&v->session) ||
+        answer->date_ms - answer->modified_ms > OWNERSHIP_STALE_MS)
+        return VERSION_INTERRUPTED;
+    return VERSION_UPLOADING;
+}
+
+static int read_session(struct agent *a, const char *prefix, struct version *out,
+                        struct error *err)
+{
+    struct text key = {0}, json = {0};
+    struct object_answer answer = {0};
+    int status;
+
+    text_add_format(&key, "%ssession.json", prefix);
+    status = agent_get(a, text_string(&key), &json, &answer, err);
+    if (status == 0)
+        status =
+            session_record_parse(&out->session, text_string(&json), json.size, err);
+    if (status == 0) {
+        out->status = judge_session(out, &answer);
+        out->session_at_ms = answer.modified_ms;
+    } else {
+        error_wrap(err, "%s", text_string(&key));
+    }
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+/* What was listed may be gone by the time it is read: then it does not count.  The
+ * record of a session that has been published is only of interest while it can be read.
+ */
+static int read_documents(struct agent *a, const char *prefix,
+                          const struct documents *there, struct version *out,
+                          struct error *err)
+{
+    int status = there->session ? read_session(a, prefix, out, err) : 0;
+
+    if (status != 0 && (err->kind == ERROR_NOT_FOUND || there->datastore))
+        status = 0;
+    if (status != 0 || !there->datastore)
+        return status;
+    status = read_datastore(a, prefix, out, err);
+    if (status == 0)
+        out->status = VERSION_SUCCEEDED;
+    if (status != 0 && err->kind == ERROR_CORRUPT) {
+        out->status = VERSION_DAMAGED;
+        out->damage = *err;
+        return 0;
+    }
+    return status != 0 && err->kind == ERROR_NOT_FOUND ? 0 : status;
+}
+
+int catalog_read(struct agent *a, const char *name, uint64_t number,
+                 struct version *out, struct error *err)
+{
+    struct documents there = {false};
+    struct text prefix = {0};
+    int status;
+
+    memset(out, 0, sizeof *out);
+    snprintf(out->name, sizeof out->name, "%s", name);
+    out->number = number;
+    text_add_format(&prefix, "%s/v%" PRIu64 "/", name, number);
+    status = agent_list(a, text_string(&prefix), false, on_document, &there, err);
+    out->has_leftovers = there.deleted && there.others;
+    if (status == 0 && there.deleted)
+        out->status = VERSION_DELETED;
+    else if (status == 0)
+        status = read_documents(a, text_string(&prefix), &there, out, err);
+    text_free(&prefix);
+    return status;
+}
+
+/* The nearest name in the store, copied into similar; "" if there is none. */
+static void find_similar(struct agent *a, const char *name,
+                         char similar[NAME_MAX_BYTES + 1])
+{
+    const char *nearest = NULL;
+    struct error ignored;
+    char **names;
+    size_t n;
+
+    similar[0] = '\0';
+    if (catalog_names(a, &names, &n, &ignored) == 0)
+        nearest = nearest_word(name, (const char *const *)names, n);
+    if (nearest != NULL)
+        snprintf(similar, NAME_MAX_BYTES + 1, "%s", nearest);
+    for (size_t i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+static int say_missing(struct agent *a, const char *name, uint64_t number,
+                       bool has_others, struct error *err)
+{
+    char similar[NAME_MAX_BYTES + 1];
+
+    if (number != 0)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "there is no published version %" PRIu64 " of %s on %s",
+                         number, name, a->cluster);
+    if (has_others)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "%s has no published version on %s yet", name, a->cluster);
+    find_similar(a, name, similar);
+    if (similar[0] != '\0')
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "there is no datastore named %s on %s; did you mean %s?", name,
+                         a->cluster, similar);
+    return error_set(
+        err, ERROR_NOT_FOUND, 0,
+        "there is no datastore named %s on %s; `grid datastore` lists them", name,
+        a->cluster);
+}
+
+int catalog_find(struct agent *a, const char *name, uint64_t number,
+                 struct version *out, struct error *err)
+{
+    uint64_t *numbers;
+    size_t n;
+    int status = catalog_numbers(a, name, &numbers, &n, err);
+    size_t left = n;
+
+    memset(out, 0, sizeof *out);
+    while (status == 0 && left-- > 0) {
+        if (number != 0 && numbers[left] != number)
+            continue;
+        version_free(out);
+        status = catalog_read(a, name, numbers[left], out, err);
+        if (status == 0 && out->status == VERSION_SUCCEEDED)
+            break;
+        if (status == 0 && out->status == VERSION_DAMAGED) {
+            *err = out->damage;
+            status = -1;
+        }
+    }
+    if (status == 0 && out->status != VERSION_SUCCEEDED)
+        status = say_missing(a, name, number, n > 0, err);
+    free(numbers);
+    return status;
+}
+
+/* ---- deleting ---- */
+
+struct deletion {
+    struct agent *agent;
+    char **keys;
+    size_t n;
+};
+
+enum { DELETE_BATCH = 1000 };
+
+static int delete_collected(struct deletion *d, struct error *err)
+{
+    struct store_op op = {
+        .verb = STORE_DELETE, .keys = (const char *const *)d->keys, .n_keys = d->n};
+    int status = 0;
+
+    if (d->n > 0) {
+        op.key = d->keys[0];
+        status = agent_do(d->agent, &op, err);
+        store_op_clear(&op);
+    }
+    for (size_t i = 0; i < d->n; i++)
+        free(d->keys[i]);
+    d->n = 0;
+    return status;
+}
+
+static int on_object(void *ctx, const char *name, const struct store_item *item,
+                     struct error *err)
+{
+    struct deletion *d = ctx;
+
+    if (strcmp(name, "deleted.json") == 0)
+        return 0;
+    d->keys[d->n++] = mem_copy_string(item->key);
+    return d->n < DELETE_BATCH ? 0 : delete_collected(d, err);
+}
+
+static int delete_all(struct agent *a, const char *prefix, struct error *err)
+{
+    struct deletion d = {.agent = a, .keys = mem_new(DELETE_BATCH, sizeof(char *))};
+    int status = agent_list(a, prefix, true, on_object, &d, err);
+    struct error later;
+
+    if (delete_collected(&d, status == 0 ? err : &later) != 0)
+        status = -1;
+    free(d.keys);
+    return status;
+}
+
+int catalog_abort_uploads(struct agent *a, const char *prefix, struct error *err)
+{
+    struct store_op list = {.verb = STORE_LIST_UPLOADS, .key = prefix};
+    int status;
+
+    do {
+        status = agent_do(a, &list, err);
+        for (size_t i = 0; status == 0 && i < list.answer.n_items; i++) {
+            const struct store_item *item = &list.answer.items[i];
+            struct store_op op = {.verb = STORE_ABORT_UPLOAD,
+                                  .key = item->key[0] != '\0' ? item->key : prefix,
+                                  .upload_id = item->upload_id};
+            status = agent_do(a, &op, err);
+            store_op_clear(&op);
+        }
+    } while (status == 0 && list.cursor != NULL);
+    store_end_list(a->store, &list);
+    store_op_clear(&list);
+    if (status != 0 && err->kind == ERROR_NOT_FOUND)
+        return 0;
+    return status;
+}
+
+static int refuse_alive(const struct version *v, struct error *err)
+{
+    return error_set(
+        err, ERROR_CONFLICT, 0,
+        "%s version %" PRIu64 " is being uploaded by %s on %s (pid %" PRId64
+        "); stop it first: grid datastore stop %s",
+        v->name, v->number, v->session.user, v->session.host, v->session.pid, v->name);
+}
+
+int catalog_delete(struct agent *a, const struct version *v, struct error *err)
+{
+    struct text prefix = {0}, key = {0}, json = {0};
+    int status;
+
+    if (v->status == VERSION_UPLOADING)
+        return refuse_alive(v, err);
+    text_add_format(&prefix, "%s/v%" PRIu64 "/", v->name, v->number);
+    text_add_format(&key, "%sdeleted.json", text_string(&prefix));
+    deleted_record_format(v->name, v->number, &json);
+    status = agent_put(a, text_string(&key), json.data, json.size, false, err);
+    text_clear(&key);
+    text_add_format(&key, "%sdatastore.json", text_string(&prefix));
+    if (status == 0)
+        status = agent_delete(a, text_string(&key), err);
+    if (status == 0)
+        status = delete_all(a, text_string(&prefix), err);
+    if (status == 0)
+        status = catalog_abort_uploads(a, text_string(&prefix), err);
+    text_free(&prefix);
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+char *catalog_url(struct agent *a, const char *name, uint64_t number)
+{
+    struct text url = {0};
+    const char *root = store_url(a->store);
+    size_t length = strlen(root);
+
+    text_add_bytes(&url, root,
+                   length > 0 && root[length - 1] == '/' ? length - 1 : length);
+    text_add_format(&url, "/%s/v%" PRIu64, name, number);
+    return text_take(&url);
+}

@@ -1,0 +1,73 @@
+#ifndef AGENT_CATALOG_H
+#define AGENT_CATALOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/agent.h"
+#include "agent/name.h"
+#include "agent/record.h"
+
+/*
+ * The datastores of a store: names, versions, and what became of each.  Linear code
+ * over the store (see agent.h).
+ */
+enum version_status {
+    VERSION_NONE,        /* nothing that counts stands under this number */
+    VERSION_SUCCEEDED,   /* published */
+    VERSION_UPLOADING,   /* a session is under way */
+    VERSION_INTERRUPTED, /* a session that can be resumed */
+    VERSION_FAILED,      /* the same; some files could not be read */
+    VERSION_DELETED,
+    VERSION_DAMAGED /* its datastore.json cannot be read; `damage` says why */
+};
+
+const char *version_status_name(enum version_status status);
+
+struct version {
+    char name[NAME_MAX_BYTES + 1];
+    uint64_t number;
+    enum version_status status;
+    bool has_leftovers; /* deleted, but not to the end: to be deleted again */
+    struct error damage;
+    struct datastore_record record; /* where it succeeded */
+    struct session_record session;  /* where a session stands, or has not tidied up */
+    int64_t session_at_ms;          /* its last sign of life, by the store's clock */
+};
+
+void version_free(struct version *v);
+
+/* The names in the store, in order; the caller frees each and the array. */
+int catalog_names(struct agent *a, char ***names, size_t *n, struct error *err);
+
+/* On stores that fold case (file://): replace name by the spelling that stands there.
+ */
+int catalog_fold_name(struct agent *a, char name[NAME_MAX_BYTES + 1],
+                      struct error *err);
+
+/* The numbers of a name, ascending, whatever became of them; the caller frees. */
+int catalog_numbers(struct agent *a, const char *name, uint64_t **numbers, size_t *n,
+                    struct error *err);
+int catalog_newest_number(struct agent *a, const char *name, uint64_t *newest,
+                          struct error *err);
+
+/* What stands under one number. */
+int catalog_read(struct agent *a, const char *name, uint64_t number,
+                 struct version *out, struct error *err);
+
+/* The published version `number`, 0 for the newest. ERROR_NOT_FOUND says what there is.
+ */
+int catalog_find(struct agent *a, const char *name, uint64_t number,
+                 struct version *out, struct error *err);
+
+/* Delete a version or an unfinished session: deleted.json first, then all the rest.
+ * ERROR_CONFLICT while a session is alive in it. Interrupted, it can be repeated. */
+int catalog_delete(struct agent *a, const struct version *v, struct error *err);
+
+/* Abort every open upload (and remove every stray temporary file) below "NAME/vN/". */
+int catalog_abort_uploads(struct agent *a, const char *prefix, struct error *err);
+
+/* "file:///.../NAME/vN", for people and training code; the caller frees. */
+char *catalog_url(struct agent *a, const char *name, uint64_t number);
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * An empty value counts as none, so that a variable can be switched off by clearing it.
+ */
+#include "agent/cluster_store.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/span.h"
+
+static bool is_set(const char *string)
+{
+    return string != NULL && string[0] != '\0';
+}
+
+/* The first that is set: the cluster's own, the variables', the profile's. */
+static char *choose(const struct cluster *cluster, const char *own,
+                    const char *const variables[2], const char *setting)
+{
+    if (is_set(own))
+        return mem_copy_string(own);
+    for (unsigned i = 0; i < 2; i++)
+        if (variables[i] != NULL && is_set(getenv(variables[i])))
+            return mem_copy_string(getenv(variables[i]));
+    return credentials_profile_setting(cluster, setting);
+}
+
+static int give_keys(void *ctx, struct s3_keys *out, struct error *err)
+{
+    const struct cluster_store *c = ctx;
+
+    (void)err;
+    *out = (struct s3_keys){
+        .access_key = c->keys.access_key,
+        .secret_key = c->keys.secret_key,
+        .session_token = c->keys.session_token,
+        .expires_at_ms = c->keys.expires_at_ms,
+    };
+    return 0;
+}
+
+static int word_index(const char *word, const char *const *words, unsigned n,
+                      const char *what, struct error *err)
+{
+    if (!is_set(word))
+        return 0;
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(word, words[i]) == 0)
+            return (int)i;
+    return error_set(err, ERROR_USAGE, 0, "%s cannot be %s", what, word);
+}
+
+static int take_words(struct cluster_store *c, const struct cluster *cluster,
+                      struct error *err)
+{
+    static const char *const addressing[] = {"auto", "path", "virtual"};
+    static const char *const sign_payload[] = {"auto", "always", "never"};
+    int a = word_index(cluster->addressing, addressing, ARRAY_SIZE(addressing),
+                       "--addressing", err);
+    int s = word_index(cluster->sign_payload, sign_payload, ARRAY_SIZE(sign_payload),
+                       "--sign-payload", err);
+
+    if (a < 0 || s < 0)
+        return -1;
+    c->s3.addressing = (enum s3_addressing)a;
+    c->s3.sign_payload = (enum s3_sign_payload)s;
+    return 0;
+}
+
+static int fill(struct cluster_store *c, const struct cluster *cluster,
+                const struct paths *paths, struct error *err)
+{
+    static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
+    static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
+    static const char *const bundles[] = {"AWS_CA_BUNDLE", NULL};
+
+    if (c->keys.access_key == NULL &&
+        credentials_find(&c->keys, cluster, paths, err) != 0)
+        return -1;
+    c->endpoint = choose(cluster, cluster->endpoint, endpoints, "endpoint_url");
+    c->region = choose(cluster, cluster->region, regions, "region");
+    c->ca_file = choose(cluster, cluster->ca_file, bundles, "ca_bundle");
+    c->s3 = (struct s3_options){
+        .endpoint = c->endpoint,
+        .region = c->region,
+        .ca_file = c->ca_file,
+        .keys = give_keys,
+        .keys_ctx = c,
+    };
+    return take_words(c, cluster, err);
+}
+
+int cluster_store_open(struct cluster_store *out, struct store **store,
+                       const struct store_options *options,
+                       const struct cluster *cluster, const struct paths *paths,
+                       struct error *err)
+{
+    struct store_options o = *options;
+
+    if (strncmp(cluster->store, "s3://", 5) == 0) {
+        if (fill(out, cluster, paths, err) != 0)
+            return -1;
+        o.s3 = &out->s3;
+    }
+    return store_open(store, &o, cluster->store, err);
+}
+
+void cluster_store_free(struct cluster_store *c)
+{
+    credentials_free(&c->keys);
+    free(c->endpoint);
+    free(c->region);
+    free(c->ca_file);
+    memset(c, 0, sizeof *c);
+}

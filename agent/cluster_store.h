@@ -1,0 +1,30 @@
+#ifndef AGENT_CLUSTER_STORE_H
+#define AGENT_CLUSTER_STORE_H
+
+#include "agent/config.h"
+#include "agent/credentials.h"
+#include "agent/paths.h"
+#include "transfer/store.h"
+
+/*
+ * The store of a cluster: what the configuration, the environment (AWS_ENDPOINT_URL_S3,
+ * AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_CA_BUNDLE) and the AWS profile
+ * say of it, in that order, and the keys to sign with.  A file:// store needs none of
+ * this.
+ */
+struct cluster_store {
+    struct credentials keys;
+    struct s3_options s3; /* points into the members below */
+    char *endpoint, *region, *ca_file;
+};
+
+/* Fill out, and open the store with it; out must outlive the store.  Where out->keys
+ * has keys they are used, else they are looked for (ERROR_AUTH where there are none).
+ */
+int cluster_store_open(struct cluster_store *out, struct store **store,
+                       const struct store_options *options,
+                       const struct cluster *cluster, const struct paths *paths,
+                       struct error *err);
+void cluster_store_free(struct cluster_store *c);
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * `delete` and `prune`.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/catalog.h"
+#include "agent/commands.h"
+#include "agent/console.h"
+#include "agent/exit_code.h"
+
+static int delete_version(struct agent *a, const struct version *v, struct error *err)
+{
+    if (catalog_delete(a, v, err) != 0)
+        return -1;
+    printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
+    return 0;
+}
+
+/* ---- one version ---- */
+
+static int say_nothing_there(const struct options *o, struct error *err)
+{
+    return error_set(err, ERROR_NOT_FOUND, 0, "there is no version %" PRIu64 " of %s",
+                     o->version, o->name);
+}
+
+/* A deletion that was interrupted is finished by the same command: what is left of a
+ * deleted version is removed again without a question. */
+static int delete_number(struct agent *a, const struct command_context *c, int *code,
+                         struct error *err)
+{
+    const struct options *o = c->options;
+    struct text question = {0}, size = {0};
+    struct version v;
+    int status = catalog_read(a, o->name, o->version, &v, err);
+
+    if (status == 0 && v.status == VERSION_NONE)
+        status = say_nothing_there(o, err);
+    if (status == 0 && v.status == VERSION_SUCCEEDED) {
+        text_add_size(&size, v.record.bytes);
+        text_add_format(&question,
+                        "delete %s version %" PRIu64 " (%" PRIu64 " files, %s)?",
+                        v.name, v.number, v.record.files, text_string(&size));
+    } else if (status == 0) {
+        text_add_format(&question, "delete %s version %" PRIu64 " (%s)?", v.name,
+                        v.number, version_status_name(v.status));
+    }
+    if (status == 0 && (v.status == VERSION_DELETED ||
+                        command_confirm(c, text_string(&question), code)))
+        status = delete_version(a, &v, err);
+    version_free(&v);
+    text_free(&question);
+    text_free(&size);
+    return status;
+}
+
+/* ---- several ---- */
+
+struct selection {
+    uint64_t *numbers;
+    size_t n;
+};
+
+/* The versions of a name for which `wanted` says yes, ascending. */
+static int select_versions(struct agent *a, const char *name,
+                           bool (*wanted)(const struct version *v),
+                           struct selection *out, struct error *err)
+{
+    uint64_t *numbers;
+    size_t n, kept = 0;
+    int status = catalog_numbers(a, name, &numbers, &n, err);
+
+    for (size_t i = 0; i < n && status == 0; i++) {
+        struct version v;
+        status = catalog_read(a, name, numbers[i], &v, err);
+        if (status == 0 && wanted(&v))
+            numbers[kept++] = numbers[i];
+        version_free(&v);
+    }
+    out->numbers = numbers;
+    out->n = kept;
+    return status;
+}
+
+static bool is_published(const struct version *v)
+{
+    return v->status == VERSION_SUCCEEDED;
+}
+
+static bool is_incomplete(const struct version *v)
+{
+    return v->status == VERSION_UPLOADING || v->status == VERSION_INTERRUPTED ||
+           v->status == VERSION_FAILED || v->has_leftovers;
+}
+
+static int delete_selected(struct agent *a, const char *name, const uint64_t *numbers,
+                           size_t n, struct error *err)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < n && status == 0; i++) {
+        struct version v;
+        status = catalog_read(a, name, numbers[i], &v, err);
+        if (status == 0)
+            status = delete_version(a, &v, err);
+        version_free(&v);
+    }
+    return status;
+}
+
+static void add_numbers(struct text *text, const uint64_t *numbers, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        text_add_format(text, "%s%" PRIu64, i > 0 ? ", " : "", numbers[i]);
+}
+
+/* Ask once, then delete the first n of the selection. */
+static int confirm_and_delete(struct agent *a, const struct command_context *c,
+                              const struct selection *selected, size_t n, int *code,
+                              struct error *err)
+{
+    const char *what = c->options->incomplete ? "unfinished version" : "version";
+    struct text question = {0};
+    int status = 0;
+
+    text_add_format(&question, "delete %s%s ", what, n == 1 ? "" : "s");
+    add_numbers(&question, selected->numbers, n);
+    text_add_format(&question, " of %s?", c->options->name);
+    if (command_confirm(c, text_string(&question), code))
+        status = delete_selected(a, c->options->name, selected->numbers, n, err);
+    text_free(&question);
+    return status;
+}
+
+static int delete_incomplete(struct agent *a, const struct command_context *c,
+                             int *code, struct error *err)
+{
+    struct selection selected;
+    int status = select_versions(a, c->options->name, is_incomplete, &selected, err);
+
+    if (status == 0 && selected.n == 0)
+        printf("there is no unfinished upload of %s\n", c->options->name);
+    else if (status == 0)
+        status = confirm_and_delete(a, c, &selected, selected.n, code, err);
+    free(selected.numbers);
+    return status;
+}
+
+int command_delete(const struct command_context *c)
+{
+    struct agent a;
+    struct error err;
+    int code = 0, status;
+
+    if (command_open(&a, c, &code) != 0)
+        return code;
+    if (c->options->incomplete)
+        status = delete_incomplete(&a, c, &code, &err);
+    else
+        status = delete_number(&a, c, &code, &err);
+    if (status != 0)
+        code = command_fail(&err);
+    agent_close(&a);
+    return code;
+}
+
+int command_prune(const struct command_context *c)
+{
+    struct selection selected = {0};
+    struct agent a;
+    struct error err;
+    int code = 0, status;
+
+    if (command_open(&a, c, &code) != 0)
+        return code;
+    status = select_versions(&a, c->options->name, is_published, &selected, &err);
+    if (status == 0 && selected.n == 0)
+        status = error_set(&err, ERROR_NOT_FOUND, 0,
+                           "there is no published version of %s on %s",
+                           c->options->name, a.cluster);
+    else if (status == 0 && selected.n <= c->options->keep)
+        printf("%s has %zu version%s: nothing to delete\n", c->options->name,
+               selected.n, selected.n == 1 ? "" : "s");
+    else if (status == 0)
+        status = confirm_and_delete(&a, c, &selected,
+                                    selected.n - (size_t)c->options->keep, &code, &err);
+    if (status != 0)
+        code = command_fail(&err);
+    free(selected.numbers);
+    agent_close(&a);
+    return code;
+}

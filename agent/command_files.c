@@ -1,0 +1,300 @@
+/*
+ * `files`, `url` and `verify`: what reads one published version.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/catalog.h"
+#include "agent/commands.h"
+#include "agent/console.h"
+#include "agent/contents.h"
+#include "agent/json_line.h"
+#include "agent/verify.h"
+
+enum { VERIFY_JOBS = 16 };
+
+/* Open the agent and find NAME[:VERSION] of the first positional argument. */
+static int open_version(struct agent *a, struct version *v,
+                        const struct command_context *c, int *code)
+{
+    char name[NAME_MAX_BYTES + 1];
+    uint64_t number;
+    struct error err;
+
+    memset(v, 0, sizeof *v);
+    if (name_parse(name, &number, c->options->positional[0], &err) != 0) {
+        *code = command_fail(&err);
+        return -1;
+    }
+    if (command_open(a, c, code) != 0)
+        return -1;
+    if (catalog_fold_name(a, name, &err) == 0 &&
+        catalog_find(a, name, number, v, &err) == 0)
+        return 0;
+    *code = command_fail(&err);
+    version_free(v);
+    agent_close(a);
+    return -1;
+}
+
+/* ---- files ---- */
+
+struct files {
+    const struct options *options;
+    const char *prefix;
+    uint64_t n_shown;
+};
+
+static void add_hash(struct text *line, const struct manifest_line *l)
+{
+    struct text hex = {0};
+
+    if (l->has_hash)
+        text_add_hex(&hex, l->hash.bytes, sizeof l->hash.bytes);
+    json_line_string(line, "hash", l->has_hash ? text_string(&hex) : NULL);
+    text_free(&hex);
+}
+
+static void print_json(const struct manifest_line *l)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_path(&line, "path", l->entry.path);
+    json_line_string(&line, "type", entry_type_name(l->entry.type));
+    json_line_u64(&line, "size", l->entry.stamp.size);
+    json_line_time(&line, "modified", l->entry.stamp.mtime_ns / 1000000);
+    add_hash(&line, l);
+    if (l->entry.target != NULL)
+        json_line_path(&line, "target", l->entry.target);
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+/* Names are made harmless for the terminal this may end up on; scripts use --json. */
+static void print_line(const struct manifest_line *l)
+{
+    struct text line = {0};
+
+    text_add_format(&line, "%12" PRIu64 "  ", l->entry.stamp.size);
+    text_add_printable(&line, l->entry.path, strlen(l->entry.path));
+    if (l->entry.type == ENTRY_DIRECTORY)
+        text_add(&line, "/");
+    if (l->entry.target != NULL) {
+        text_add(&line, " -> ");
+        text_add_printable(&line, l->entry.target, strlen(l->entry.target));
+    }
+    text_add(&line, "\n");
+    fwrite(line.data, 1, line.size, stdout);
+    text_free(&line);
+}
+
+static void take_files(void *ctx, const struct contents_batch *batch,
+                       contents_done_fn *done, void *done_ctx)
+{
+    struct files *f = ctx;
+
+    for (size_t i = 0; i < batch->n_lines; i++) {
+        const struct manifest_line *l = &batch->lines[i];
+        if (strncmp(l->entry.path, f->prefix, strlen(f->prefix)) != 0)
+            continue;
+        f->n_shown++;
+        if (f->options->json)
+            print_json(l);
+        else
+            print_line(l);
+    }
+    done(done_ctx, NULL);
+}
+
+int command_files(const struct command_context *c)
+{
+    struct files f = {.options = c->options};
+    struct agent a;
+    struct version v;
+    struct error err;
+    int code = 0;
+
+    f.prefix = c->options->positional[1] != NULL ? c->options->positional[1] : "";
+    if (open_version(&a, &v, c, &code) != 0)
+        return code;
+    if (contents_read(&a, &v, take_files, &f, &err) != 0)
+        code = command_fail(&err);
+    version_free(&v);
+    agent_close(&a);
+    return code;
+}
+
+/* ---- url ---- */
+
+struct search {
+    const char *path;
+    char *key; /* of the file */
+    bool is_folder;
+};
+
+static void take_search(void *ctx, const struct contents_batch *batch,
+                        contents_done_fn *done, void *done_ctx)
+{
+    struct search *s = ctx;
+    size_t length = strlen(s->path);
+
+    for (size_t i = 0; i < batch->n_lines && s->key == NULL; i++) {
+        const struct manifest_line *l = &batch->lines[i];
+        struct text key = {0};
+        if (strncmp(l->entry.path, s->path, length) == 0 &&
+            l->entry.path[length] == '/')
+            s->is_folder = true;
+        if (strcmp(l->entry.path, s->path) != 0)
+            continue;
+        if (l->key != NULL)
+            text_add(&key, l->key);
+        else
+            text_add_format(&key, "data/%s", l->entry.path);
+        s->key = text_take(&key);
+    }
+    done(done_ctx, NULL);
+}
+
+static void print_url(const struct options *o, const char *url, const char *rest)
+{
+    struct text whole = {0}, line = {0};
+
+    text_add_format(&whole, "%s/%s", url, rest);
+    if (o->json) {
+        json_line_begin(&line);
+        json_line_string(&line, "url", text_string(&whole));
+        json_line_end(&line);
+        fputs(text_string(&line), stdout);
+    } else {
+        printf("%s\n", text_string(&whole));
+    }
+    text_free(&whole);
+    text_free(&line);
+}
+
+static void print_folder_url(const struct options *o, const char *url, const char *path)
+{
+    struct text rest = {0};
+
+    text_add_format(&rest, "data/%s/", path);
+    print_url(o, url, text_string(&rest));
+    text_free(&rest);
+}
+
+static int print_url_of(struct agent *a, const struct version *v,
+                        const struct options *o, struct error *err)
+{
+    const char *path = o->positional[1];
+    struct search s = {.path = path};
+    char *url = catalog_url(a, v->name, v->number);
+    int status = contents_read(a, v, take_search, &s, err);
+
+    if (status == 0 && s.key == NULL && !s.is_folder)
+        status =
+            error_set(err, ERROR_NOT_FOUND, 0, "there is no %s in %s version %" PRIu64,
+                      path, v->name, v->number);
+    if (status == 0 && s.key != NULL)
+        print_url(o, url, s.key);
+    else if (status == 0)
+        print_folder_url(o, url, path);
+    free(s.key);
+    free(url);
+    return status;
+}
+
+int command_url(const struct command_context *c)
+{
+    struct agent a;
+    struct version v;
+    struct error err;
+    int code = 0;
+
+    if (open_version(&a, &v, c, &code) != 0)
+        return code;
+    if (c->options->positional[1] != NULL) {
+        if (print_url_of(&a, &v, c->options, &err) != 0)
+            code = command_fail(&err);
+    } else {
+        char *url = catalog_url(&a, v.name, v.number);
+        print_url(c->options, url, "data/");
+        free(url);
+    }
+    version_free(&v);
+    agent_close(&a);
+    return code;
+}
+
+/* ---- verify ---- */
+
+static void on_finding(void *ctx, const struct verify_finding *f)
+{
+    const struct options *o = ctx;
+    struct text line = {0};
+
+    if (o->json) {
+        json_line_begin(&line);
+        json_line_path(&line, "path", f->path);
+        json_line_u64(&line, "size", f->size);
+        json_line_string(&line, "status", f->status);
+        json_line_string(&line, "detail", f->detail);
+        json_line_end(&line);
+    } else if (strcmp(f->status, "ok") != 0) {
+        text_add_format(&line, "%s: ", f->status);
+        text_add_printable(&line, f->path, strlen(f->path));
+        text_add_format(&line, ": %s\n", f->detail);
+    }
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void print_verdict(const struct options *o, const struct version *v,
+                          const struct verify_summary *s)
+{
+    struct text size = {0};
+
+    if (o->json)
+        return;
+    text_add_size(&size, s->bytes);
+    if (s->problems == 0)
+        printf("%s version %" PRIu64 ": %" PRIu64 " file%s, %s: %s\n", v->name,
+               v->number, s->files, s->files == 1 ? "" : "s", text_string(&size),
+               o->deep
+                   ? "every byte is as it was uploaded"
+                   : "all present, sizes as in the manifest (--deep reads the bytes)");
+    else
+        printf("%s version %" PRIu64 ": %" PRIu64 " of %" PRIu64 " files are damaged\n",
+               v->name, v->number, s->problems, s->files);
+    text_free(&size);
+}
+
+int command_verify(const struct command_context *c)
+{
+    struct verify_options options = {.deep = c->options->deep,
+                                     .jobs = VERIFY_JOBS,
+                                     .found = on_finding,
+                                     .ctx = (void *)c->options};
+    struct verify_summary summary;
+    struct agent a;
+    struct version v;
+    struct error err;
+    int code = 0;
+
+    if (open_version(&a, &v, c, &code) != 0)
+        return code;
+    options.agent = &a;
+    options.version = &v;
+    if (verify_run(&options, &summary, &err) != 0) {
+        code = command_fail(&err);
+    } else {
+        print_verdict(c->options, &v, &summary);
+        code = summary.problems > 0;
+    }
+    version_free(&v);
+    agent_close(&a);
+    return code;
+}

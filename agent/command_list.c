@@ -1,0 +1,175 @@
+/*
+ * `grid datastore list`: every version that counts, by name and number.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/catalog.h"
+#include "agent/commands.h"
+#include "agent/console.h"
+#include "agent/json_line.h"
+#include "agent/table.h"
+
+struct listing {
+    const struct options *options;
+    struct table *table;
+    struct agent *agent;
+    unsigned n_rows, n_bad;
+};
+
+static bool is_shown(const struct listing *l, const struct version *v)
+{
+    if (v->status == VERSION_SUCCEEDED || v->status == VERSION_DAMAGED)
+        return true;
+    return l->options->show_incomplete &&
+           (v->status == VERSION_UPLOADING || v->status == VERSION_INTERRUPTED ||
+            v->status == VERSION_FAILED);
+}
+
+static int64_t time_of(const struct version *v)
+{
+    int64_t ms = v->session_at_ms;
+
+    if (v->status == VERSION_SUCCEEDED &&
+        text_parse_time(v->record.created_at, &ms) != 0)
+        return 0;
+    return ms;
+}
+
+static void add_json(const struct listing *l, const struct version *v)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_string(&line, "name", v->name);
+    json_line_string(&line, "cluster id", l->agent->cluster);
+    json_line_u64(&line, "version", v->number);
+    json_line_u64(&line, "size", v->record.bytes);
+    json_line_time(&line, "created at", time_of(v));
+    json_line_string(&line, "status", version_status_name(v->status));
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void add_row(struct listing *l, const struct version *v)
+{
+    char number[32], when[TEXT_TIME_MAX];
+    struct text size = {0};
+    const char *cells[6] = {
+        v->name, l->agent->cluster, number, "", when, version_status_name(v->status)};
+
+    snprintf(number, sizeof number, "%" PRIu64, v->number);
+    text_time(when, time_of(v));
+    when[10] = ' ';
+    when[16] = '\0'; /* "2026-11-22 13:16" */
+    if (v->status == VERSION_SUCCEEDED)
+        text_add_size(&size, v->record.bytes);
+    cells[3] = text_string(&size);
+    table_add(l->table, cells);
+    text_free(&size);
+}
+
+static void add_version(struct listing *l, const char *name, uint64_t number)
+{
+    struct version v;
+    struct error err;
+
+    if (catalog_read(l->agent, name, number, &v, &err) != 0) {
+        console_print_error(err.text, NULL); /* one bad record does not hide the rest */
+        l->n_bad++;
+    } else if (is_shown(l, &v)) {
+        if (v.status == VERSION_DAMAGED)
+            console_print_error(v.damage.text, NULL);
+        l->n_bad += v.status == VERSION_DAMAGED;
+        l->n_rows++;
+        if (l->options->json)
+            add_json(l, &v);
+        else
+            add_row(l, &v);
+    }
+    version_free(&v);
+}
+
+static int list_name(struct listing *l, const char *name, struct error *err)
+{
+    uint64_t *numbers;
+    size_t n;
+    int status = catalog_numbers(l->agent, name, &numbers, &n, err);
+
+    for (size_t i = 0; i < n && status == 0; i++)
+        add_version(l, name, numbers[i]);
+    free(numbers);
+    return status;
+}
+
+static int list_cluster(struct listing *l, struct error *err)
+{
+    char **names;
+    size_t n;
+    int status = catalog_names(l->agent, &names, &n, err);
+
+    for (size_t i = 0; i < n; i++) {
+        if (status == 0)
+            status = list_name(l, names[i], err);
+        free(names[i]);
+    }
+    free(names);
+    return status;
+}
+
+static int list_one(const struct command_context *c, struct listing *l)
+{
+    struct agent a;
+    struct error err;
+    int code = 0;
+
+    if (command_open(&a, c, &code) != 0)
+        return code;
+    l->agent = &a;
+    if (list_cluster(l, &err) != 0)
+        code = command_fail(&err);
+    l->agent = NULL;
+    agent_close(&a);
+    return code;
+}
+
+/* --global: every cluster that is known; one that does not answer does not hide the
+ * rest. */
+static int list_all(const struct command_context *c, struct listing *l)
+{
+    int code = 0;
+
+    for (size_t i = 0; i < c->config->n_clusters; i++) {
+        struct command_context one = *c;
+        int status;
+        one.cluster = &c->config->clusters[i];
+        status = list_one(&one, l);
+        code = code != 0 ? code : status;
+    }
+    return code;
+}
+
+int command_list(const struct command_context *c)
+{
+    static const char *const columns[] = {"Name", "Cluster ID", "Version",
+                                          "Size", "Created At", "Status"};
+    struct listing l = {.options = c->options};
+    int code;
+
+    l.table = table_new(columns, ARRAY_SIZE(columns));
+    table_align_right(l.table, 2);
+    table_align_right(l.table, 3);
+    code = c->options->global ? list_all(c, &l) : list_one(c, &l);
+    if (!c->options->json && l.n_rows > 0)
+        table_print(l.table);
+    else if (!c->options->json && code == 0)
+        fprintf(stderr,
+                "no datastores on %s yet; make one: grid datastore create ./folder\n",
+                c->cluster->name);
+    table_free(l.table);
+    return code != 0 ? code : l.n_bad > 0;
+}

@@ -1,0 +1,396 @@
+/*
+ * `login` and `logout`.
+ *
+ *     options, then questions --> cluster and keys --> try them --refused--> nothing
+ * saved
+ *                                                        |
+ *                                                        +--> credentials.json,
+ * config.json
+ *
+ * A login without keys of its own (--profile, or what the environment says) saves none:
+ * they are looked for anew each time, as the AWS tools do.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/commands.h"
+#include "agent/exit_code.h"
+#include "agent/memory.h"
+#include "agent/name.h"
+#include "agent/prompt.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { LOOK_MS = 500, PATIENCE_MS = 10 * 1000 };
+
+struct login {
+    const struct command_context *c;
+    struct cluster cluster;
+    struct credentials keys;
+    bool has_own_keys; /* to be saved */
+};
+
+static bool is_s3(const struct login *l)
+{
+    return strncmp(l->cluster.store, "s3://", 5) == 0;
+}
+
+/* ---- the cluster ---- */
+
+static void take(char **field, const char *given, const char *known)
+{
+    const char *value = given != NULL ? given : known;
+
+    *field = value != NULL ? mem_copy_string(value) : NULL;
+}
+
+/* Logging in again, with a new key: what is known of the cluster stays, as long as it
+ * is the same store. */
+static void take_settings(struct login *l)
+{
+    static const struct cluster none = {0};
+    const struct options *o = l->c->options;
+    const struct cluster *known =
+        o->cluster != NULL ? config_find(l->c->config, o->cluster) : NULL;
+
+    if (known == NULL || (o->store != NULL && strcmp(o->store, known->store) != 0))
+        known = &none;
+    take(&l->cluster.store, o->store, known->store);
+    take(&l->cluster.endpoint, o->endpoint, known->endpoint);
+    take(&l->cluster.region, o->region, known->region);
+    take(&l->cluster.ca_file, o->ca_file, known->ca_file);
+    take(&l->cluster.addressing, o->addressing, known->addressing);
+    take(&l->cluster.sign_payload, o->sign_payload, known->sign_payload);
+    take(&l->cluster.profile, o->profile, o->username != NULL ? NULL : known->profile);
+}
+
+static int take_store(struct login *l, struct error *err)
+{
+    char **store = &l->cluster.store;
+
+    if (*store == NULL && !prompt_is_possible())
+        return error_set(err, ERROR_USAGE, 0,
+                         "--store is missing, for example --store s3://bucket/prefix");
+    if (*store == NULL &&
+        prompt_line(store, "Store (s3://BUCKET/PREFIX)", false, err) != 0)
+        return -1;
+    if (!is_s3(l) && strncmp(*store, "file://", 7) != 0)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "--store: \"%.80s\" is no store, for example s3://bucket/prefix "
+            "or file:///folder",
+            *store);
+    return 0;
+}
+
+/* It will be used from other folders, too. */
+static int resolve_ca_file(struct login *l, struct error *err)
+{
+    char *path;
+
+    if (l->c->options->ca_file == NULL)
+        return 0;
+    path = realpath(l->cluster.ca_file, NULL);
+    if (path == NULL)
+        return error_set(err, ERROR_USAGE, errno, "--ca-file: %.160s: %s",
+                         l->cluster.ca_file, strerror(errno));
+    free(l->cluster.ca_file);
+    l->cluster.ca_file = path;
+    return 0;
+}
+
+/* The bucket's, as far as it can be one. */
+static char *derive_name(const char *store)
+{
+    const char *bucket;
+    char *name;
+
+    if (store == NULL || strncmp(store, "s3://", 5) != 0)
+        return mem_copy_string("default");
+    bucket = store + strlen("s3://");
+    name = mem_copy_bytes(bucket, strcspn(bucket, "/") + 1);
+    name[strcspn(bucket, "/")] = '\0';
+    if (name_is_valid(name) && strcmp(name, "env") != 0)
+        return name;
+    free(name);
+    return mem_copy_string("default");
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+static int take_name(struct login *l, struct error *err)
+{
+    const char *given = l->c->options->cluster;
+    const struct cluster *known;
+
+    if (given != NULL && strcmp(given, "env") == 0)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--cluster: env is what the environment says: choose another "
+                         "name");
+    l->cluster.name =
+        given != NULL ? mem_copy_string(given) : derive_name(l->cluster.store);
+    known = config_find(l->c->config, l->cluster.name);
+    if (given == NULL && known != NULL &&
+        (!is_same(known->store, l->cluster.store) ||
+         !is_same(known->endpoint, l->cluster.endpoint)))
+        return error_set(err, ERROR_USAGE, 0,
+                         "cluster %s is another one already (%.160s): choose a name "
+                         "with --cluster",
+                         known->name, known->store);
+    return 0;
+}
+
+/* ---- the keys ---- */
+
+static int find_aws_keys(struct login *l, struct error *err)
+{
+    const char *profile = l->cluster.profile;
+    int status = credentials_find_aws(&l->keys, &l->cluster, err);
+
+    if (status == 0 && profile != NULL)
+        return error_set(err, ERROR_AUTH, 0, "profile %.80s of ~/.aws has no keys",
+                         profile);
+    if (status == 0)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--username is missing, and the AWS tools have no keys here "
+                         "(AWS_ACCESS_KEY_ID, ~/.aws), for example --username "
+                         "AKIAIOSFODNN7EXAMPLE");
+    return status < 0 ? -1 : 0;
+}
+
+/* Left empty on a terminal: those of the AWS tools. */
+static int take_username(struct login *l, struct error *err)
+{
+    const struct options *o = l->c->options;
+    char **key = &l->keys.access_key;
+
+    take(key, o->username, NULL);
+    if (*key != NULL)
+        return 0;
+    if (prompt_is_possible()) {
+        if (prompt_line(key, "Access key id (none: the keys of the AWS tools)", false,
+                        err) != 0)
+            return -1;
+        if (**key != '\0')
+            return 0;
+        free(*key);
+        *key = NULL;
+    }
+    if (o->key == NULL && !o->key_stdin)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "--username is missing: the access key id that belongs to the "
+                     "key");
+}
+
+static int take_secret(struct login *l, struct error *err)
+{
+    const struct options *o = l->c->options;
+    char **secret = &l->keys.secret_key;
+
+    take(secret, o->key, NULL);
+    if (*secret == NULL && !o->key_stdin && !prompt_is_possible())
+        return error_set(err, ERROR_USAGE, 0,
+                         "--key-stdin (or --key) is missing, and there is no terminal "
+                         "to ask for the secret");
+    if (*secret == NULL && prompt_line(secret, "Secret access key", true, err) != 0)
+        return -1;
+    if (**secret == '\0')
+        return error_set(err, ERROR_USAGE, 0, "the secret access key is empty");
+    log_hide(*secret);
+    l->has_own_keys = true;
+    return 0;
+}
+
+static int take_keys(struct login *l, struct error *err)
+{
+    const struct options *o = l->c->options;
+    bool has_options = o->username != NULL || o->key != NULL || o->key_stdin;
+
+    if (!is_s3(l))
+        return has_options || o->profile != NULL
+                   ? error_set(err, ERROR_USAGE, 0,
+                               "a file:// store takes no keys: leave out --username, "
+                               "--key and --profile")
+                   : 0;
+    if (l->cluster.profile != NULL && has_options && o->username == NULL) {
+        free(l->cluster.profile); /* of the last login: this one brings a key */
+        l->cluster.profile = NULL;
+    }
+    if (l->cluster.profile != NULL)
+        return find_aws_keys(l, err);
+    if (take_username(l, err) != 0)
+        return -1;
+    return l->keys.access_key != NULL ? take_secret(l, err) : find_aws_keys(l, err);
+}
+
+/* ---- trying them ---- */
+
+/* The store itself would wait for the network for ever; here it is more likely that
+ * the endpoint is misspelt. */
+struct patience {
+    struct agent *agent;
+    uv_timer_t timer;
+    bool is_over, is_closed;
+};
+
+static void on_look(uv_timer_t *timer)
+{
+    struct patience *p = timer->data;
+    struct store_counts counts;
+
+    store_counts(p->agent->store, &counts);
+    if (counts.away_since_ms == 0 ||
+        loop_now_ms(&p->agent->loop) - counts.away_since_ms < PATIENCE_MS)
+        return;
+    p->is_over = true;
+    uv_timer_stop(timer);
+    agent_interrupt(p->agent, SIGALRM);
+}
+
+static void on_patience_closed(uv_handle_t *timer)
+{
+    struct patience *p = timer->data;
+
+    p->is_closed = true;
+}
+
+/* One page of what the store holds: a signed request, and harmless. */
+static int list_a_page(struct agent *a, struct error *err)
+{
+    struct store_op op = {.verb = STORE_LIST, .key = ""};
+    int status = agent_do(a, &op, err);
+
+    store_end_list(a->store, &op);
+    store_op_clear(&op);
+    if (status != 0 && err->kind == ERROR_NOT_FOUND && store_folder(a->store) != NULL)
+        return 0; /* the folder is made when it is needed */
+    return status;
+}
+
+static int try_list(const struct login *l, struct agent *a, struct error *err)
+{
+    struct patience p = {.agent = a};
+    int status;
+
+    uv_timer_init(&a->loop.uv, &p.timer);
+    p.timer.data = &p;
+    uv_timer_start(&p.timer, on_look, LOOK_MS, LOOK_MS);
+    status = list_a_page(a, err);
+    uv_close((uv_handle_t *)&p.timer, on_patience_closed);
+    loop_run_until(&a->loop, &p.is_closed);
+    if (status == 0 || !p.is_over)
+        return status;
+    return error_set(err, ERROR_NETWORK, 0,
+                     "%s does not answer: nothing was saved; check the network and "
+                     "--endpoint",
+                     l->cluster.endpoint != NULL ? l->cluster.endpoint
+                                                 : l->cluster.store);
+}
+
+static int try_login(struct login *l, struct error *err)
+{
+    struct agent a;
+    int status;
+
+    if (agent_open(&a, memory_for_payload(0), err) != 0)
+        return -1;
+    a.cluster_store.keys = (struct credentials){
+        .access_key = l->keys.access_key,
+        .secret_key = l->keys.secret_key,
+        .session_token = l->keys.session_token,
+        .expires_at_ms = l->keys.expires_at_ms,
+    };
+    status = agent_open_store(&a, &l->cluster, l->c->paths, 0, err);
+    if (status == 0)
+        status = try_list(l, &a, err);
+    memset(&a.cluster_store.keys, 0, sizeof a.cluster_store.keys); /* ours */
+    agent_close(&a);
+    return status;
+}
+
+/* ---- saving ---- */
+
+/* The keys first: a cluster without them would be of no use. */
+static int save(struct login *l, struct error *err)
+{
+    struct config *config = l->c->config;
+    struct error ignored;
+    int status;
+
+    if (l->has_own_keys)
+        status = credentials_save(l->c->paths, l->cluster.name, &l->keys, err);
+    else
+        status = credentials_forget(l->c->paths, l->cluster.name, err);
+    if (status != 0)
+        return -1;
+    config_put(config, &l->cluster);
+    free(config->last_login);
+    config->last_login = mem_copy_string(l->cluster.name);
+    status = config_save(config, l->c->paths, err);
+    if (status != 0 && l->has_own_keys)
+        (void)credentials_forget(l->c->paths, l->cluster.name, &ignored);
+    return status;
+}
+
+static void say_done(const struct login *l)
+{
+    const struct cluster *current;
+    struct error ignored;
+
+    printf("logged in to %s (%s)\n", l->cluster.name, l->cluster.store);
+    if (config_choose_cluster(&current, l->c->config, NULL, &ignored) == 0 &&
+        strcmp(current->name, l->cluster.name) != 0)
+        printf("the current cluster is still %s; work with this one by --cluster %s, "
+               "or `grid user set-cluster-context %s`\n",
+               current->name, l->cluster.name, l->cluster.name);
+}
+
+int command_login(const struct command_context *c)
+{
+    struct login l = {.c = c};
+    struct error err;
+    int code = EXIT_DONE;
+
+    take_settings(&l);
+    if (take_store(&l, &err) != 0 || resolve_ca_file(&l, &err) != 0 ||
+        take_name(&l, &err) != 0 || take_keys(&l, &err) != 0 ||
+        try_login(&l, &err) != 0 || save(&l, &err) != 0)
+        code = command_fail(&err);
+    else
+        say_done(&l);
+    cluster_free(&l.cluster);
+    credentials_free(&l.keys);
+    return code;
+}
+
+int command_logout(const struct command_context *c)
+{
+    struct config *config = c->config;
+    const char *name = c->cluster->name;
+    struct error err;
+
+    if (c->cluster == &config->env) {
+        error_set(&err, ERROR_USAGE, 0,
+                  "the keys of cluster env come from the environment: nothing is saved "
+                  "of them");
+        return command_fail(&err);
+    }
+    if (credentials_forget(c->paths, name, &err) != 0)
+        return command_fail(&err);
+    if (config->last_login != NULL && strcmp(config->last_login, name) == 0) {
+        free(config->last_login);
+        config->last_login = NULL;
+        if (config_save(config, c->paths, &err) != 0)
+            return command_fail(&err);
+    }
+    printf("logged out of %s\n", name);
+    return EXIT_DONE;
+}

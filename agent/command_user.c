@@ -1,0 +1,88 @@
+/*
+ * `user` and `cluster`.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/commands.h"
+#include "agent/credentials.h"
+#include "agent/exit_code.h"
+#include "agent/json_line.h"
+#include "agent/record.h"
+#include "agent/table.h"
+#include "base/span.h"
+
+static int set_context(const struct command_context *c)
+{
+    struct error err;
+
+    if (config_set_context(c->config, c->options->positional[0], &err) != 0 ||
+        config_save(c->config, c->paths, &err) != 0)
+        return command_fail(&err);
+    printf("the current cluster is %s now\n", c->options->positional[0]);
+    return EXIT_DONE;
+}
+
+int command_user(const struct command_context *c)
+{
+    struct session_record me = {0};
+
+    if (c->options->command == COMMAND_USER_SET_CONTEXT)
+        return set_context(c);
+    session_record_sign(&me);
+    printf("user:    %s on %s\n", me.user, me.host);
+    printf("cluster: %s\n", c->cluster->name);
+    printf("store:   %s\n", c->cluster->store);
+    session_record_free(&me);
+    return EXIT_DONE;
+}
+
+static void add_cluster(struct table *t, const struct cluster *cluster, bool is_current)
+{
+    const char *cells[] = {is_current ? "*" : "", cluster->name, cluster->store,
+                           cluster->endpoint};
+
+    table_add(t, cells);
+}
+
+static int forget_cluster(const struct command_context *c, const char *name)
+{
+    struct error err;
+
+    if (config_find(c->config, name) == NULL)
+        error_set(&err, ERROR_USAGE, 0,
+                  "there is no cluster \"%.60s\"; see `grid cluster`", name);
+    else if (credentials_forget(c->paths, name, &err) == 0) {
+        config_remove(c->config, name);
+        if (config_save(c->config, c->paths, &err) == 0) {
+            printf("cluster %s is forgotten; what it stores is still there\n", name);
+            return EXIT_DONE;
+        }
+    }
+    return command_fail(&err);
+}
+
+static int list_clusters(const struct command_context *c)
+{
+    static const char *const columns[] = {"", "Name", "Store", "Endpoint"};
+    struct table *t = table_new(columns, ARRAY_SIZE(columns));
+    bool is_listed = false;
+
+    for (size_t i = 0; i < c->config->n_clusters; i++) {
+        bool is_current = strcmp(c->config->clusters[i].name, c->cluster->name) == 0;
+        is_listed |= is_current;
+        add_cluster(t, &c->config->clusters[i], is_current);
+    }
+    if (!is_listed)
+        add_cluster(t, c->cluster, true); /* of the environment */
+    table_print(t);
+    table_free(t);
+    return EXIT_DONE;
+}
+
+int command_cluster(const struct command_context *c)
+{
+    return c->options->command == COMMAND_CLUSTER_DELETE
+               ? forget_cluster(c, c->options->positional[0])
+               : list_clusters(c);
+}

@@ -1,0 +1,47 @@
+#ifndef AGENT_COMMANDS_H
+#define AGENT_COMMANDS_H
+
+#include "agent/config.h"
+#include "agent/options.h"
+#include "agent/paths.h"
+
+/*
+ * The commands beside `create`: each does its work, says what there is to say, and
+ * returns the program's exit code.
+ */
+struct command_context {
+    const struct options *options;
+    const struct paths *paths;
+    struct config *config;
+    const struct cluster *cluster; /* the chosen one; NULL for login */
+};
+
+int command_login(const struct command_context *c);
+int command_logout(const struct command_context *c);
+int command_create(const struct command_context *c);
+int command_resume(const struct command_context *c);
+int command_list(const struct command_context *c);
+int command_status(const struct command_context *c);
+int command_stop(const struct command_context *c);
+int command_clearcache(const struct command_context *c);
+int command_files(const struct command_context *c);
+int command_url(const struct command_context *c);
+int command_verify(const struct command_context *c);
+int command_delete(const struct command_context *c);
+int command_prune(const struct command_context *c);
+int command_user(const struct command_context *c);
+int command_cluster(const struct command_context *c);
+
+/* "error: ..." with the hint that fits; returns the exit code that follows from it. */
+int command_fail(const struct error *err);
+
+/* Open the agent with the store of c->cluster; on failure command_fail() has been
+ * called and its code is in *code. */
+struct agent;
+int command_open(struct agent *a, const struct command_context *c, int *code);
+
+/* Ask on the terminal; without one (or with --yes given) the answer follows from that.
+ */
+bool command_confirm(const struct command_context *c, const char *question, int *code);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * The program `grid`: options, configuration, and the command they ask for.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "agent/commands.h"
+#include "agent/exit_code.h"
+#include "base/span.h"
+
+typedef int command_fn(const struct command_context *c);
+
+static command_fn *const commands[] = {
+    [COMMAND_LOGIN] = command_login,
+    [COMMAND_LOGOUT] = command_logout,
+    [COMMAND_CLUSTER_DELETE] = command_cluster,
+    [COMMAND_USER] = command_user,
+    [COMMAND_USER_SET_CONTEXT] = command_user,
+    [COMMAND_CLUSTER] = command_cluster,
+    [COMMAND_CREATE] = command_create,
+    [COMMAND_RESUME] = command_resume,
+    [COMMAND_LIST] = command_list,
+    [COMMAND_STATUS] = command_status,
+    [COMMAND_STOP] = command_stop,
+    [COMMAND_FILES] = command_files,
+    [COMMAND_VERIFY] = command_verify,
+    [COMMAND_DELETE] = command_delete,
+    [COMMAND_PRUNE] = command_prune,
+    [COMMAND_URL] = command_url,
+    [COMMAND_CLEARCACHE] = command_clearcache,
+};
+
+/* Many files, many connections: take what the system gives. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Before libuv starts its workers: enough of them that a slow disk or NFS server is
+ * kept busy; a worker costs a stack of which little is resident. */
+static void set_worker_threads(void)
+{
+    setenv("UV_THREADPOOL_SIZE", "16", 0);
+}
+
+/* Logging in makes one. */
+static bool chooses_cluster(const struct options *o)
+{
+    return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE;
+}
+
+static int run(const struct options *o)
+{
+    struct paths paths = {0};
+    struct config config = {0};
+    struct command_context c = {.options = o, .paths = &paths, .config = &config};
+    struct error err;
+    int code;
+
+    if (paths_find(&paths, &err) != 0 || config_load(&config, &paths, &err) != 0 ||
+        (chooses_cluster(o) &&
+         config_choose_cluster(&c.cluster, &config, o->cluster, &err) != 0))
+        code = command_fail(&err);
+    else
+        code = commands[o->command](&c);
+    config_free(&config);
+    paths_free(&paths);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct error err;
+    int code = EXIT_DONE;
+
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    set_worker_threads();
+    if (options_parse(&options, argc, argv, &err) != 0)
+        code = command_fail(&err);
+    else if (options.command == COMMAND_VERSION)
+        puts("grid " GRID_VERSION);
+    else if (options.command != COMMAND_HELP)
+        code = run(&options);
+    options_free(&options);
+    if (fflush(stdout) != 0 && code == EXIT_DONE)
+        code = EXIT_FAILED;
+    return code;
+}

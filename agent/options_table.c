@@ -1,0 +1,330 @@
+/*
+ * The tables, and the checks that look at more than one option.  The help texts are
+ * made of the tables alone (options_help.c), so that they cannot tell anything else.
+ */
+#include "agent/options_table.h"
+
+#include "base/span.h"
+
+static const struct option_spec plain_options[] = {
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+};
+
+static const struct option_spec login_options[] = {
+    {"cluster", "NAME", OPTION_NAME, offsetof(struct options, cluster),
+     "what to call it (else after the bucket)", "lab"},
+    {"username", "ID", OPTION_STRING, offsetof(struct options, username),
+     "the access key id", "AKIAIOSFODNN7EXAMPLE"},
+    {"key", "SECRET", OPTION_SECRET, offsetof(struct options, key),
+     "the secret access key", "..."},
+    {"key-stdin", NULL, OPTION_FLAG, offsetof(struct options, key_stdin),
+     "read the secret access key from stdin", NULL},
+    {"profile", "AWS_PROFILE", OPTION_STRING, offsetof(struct options, profile),
+     "use the keys of the AWS tools instead", "work"},
+    {"store", "URL", OPTION_STRING, offsetof(struct options, store),
+     "where datastores are kept", "s3://bucket/prefix"},
+    {"endpoint", "URL", OPTION_STRING, offsetof(struct options, endpoint),
+     "the S3 server, if it is not AWS", "https://s3.lab.example"},
+    {"region", "NAME", OPTION_STRING, offsetof(struct options, region),
+     "the region of the bucket", "eu-central-1"},
+    {"ca-file", "FILE", OPTION_STRING, offsetof(struct options, ca_file),
+     "certificates to trust, as PEM", "/etc/ssl/lab.pem"},
+    {"addressing", "auto|path|virtual", OPTION_STRING,
+     offsetof(struct options, addressing), "where the bucket stands in URLs (auto)",
+     "path"},
+    {"sign-payload", "auto|always|never", OPTION_STRING,
+     offsetof(struct options, sign_payload), "sign the bytes, too (auto)", "always"},
+};
+
+static const struct option_spec logout_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to log out of", "lab"},
+};
+
+static const struct option_spec create_options[] = {
+    {"source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
+     "a local folder or file", "./folder"},
+    {"name", "NAME", OPTION_NAME, offsetof(struct options, name),
+     "name of the datastore (else from SOURCE)", "imagenet"},
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"exclude", "GLOB", OPTION_EXCLUDE, 0,
+     "leave out what matches; the last rule counts", "'*.tmp'"},
+    {"include", "GLOB", OPTION_INCLUDE, 0, "take it after all", "'keep.tmp'"},
+    {"exclude-from", "FILE", OPTION_EXCLUDE_FROM, 0,
+     "rules, one a line; !GLOB includes", ".gridignore"},
+    {"files-from", "FILE", OPTION_STRING, offsetof(struct options, files_from),
+     "only the paths in FILE, one a line", "list.txt"},
+    {"symlinks", "follow|keep|skip", OPTION_SYMLINKS,
+     offsetof(struct options, symlinks), "what becomes of symbolic links (follow)",
+     "keep"},
+    {"skip-unreadable", NULL, OPTION_FLAG, offsetof(struct options, skip_unreadable),
+     "publish without files that cannot be read", NULL},
+    {"dry-run", NULL, OPTION_FLAG, offsetof(struct options, dry_run),
+     "say what would be sent; change nothing", NULL},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
+     "errors and the result only", NULL},
+    {"verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
+     "say more on stderr", NULL},
+    {"jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
+     "at most so many requests at once", "16"},
+    {"part-size", "SIZE", OPTION_SIZE, offsetof(struct options, part_size),
+     "parts of large files; multiples of 16M", "64M"},
+    {"max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
+     "memory to stay below (64M)", "64M"},
+    {"fresh", NULL, OPTION_FLAG, offsetof(struct options, fresh),
+     "give up an interrupted session, begin anew", NULL},
+    {"take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
+     "take a session that runs elsewhere", NULL},
+    {"no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
+     "send everything (as this version always does)", NULL},
+};
+
+static const struct option_spec resume_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
+     "errors and the result only", NULL},
+    {"verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
+     "say more on stderr", NULL},
+    {"jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
+     "at most so many requests at once", "16"},
+    {"max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
+     "memory to stay below (64M)", "64M"},
+    {"take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
+     "take a session that runs elsewhere", NULL},
+};
+
+static const struct option_spec list_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"global", NULL, OPTION_FLAG, offsetof(struct options, global), "of all clusters",
+     NULL},
+    {"show-incomplete", NULL, OPTION_FLAG, offsetof(struct options, show_incomplete),
+     "unfinished sessions too", NULL},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+};
+
+static const struct option_spec status_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
+     "go on showing it until it ends", NULL},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+};
+
+static const struct option_spec stop_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+};
+
+static const struct option_spec files_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+};
+
+static const struct option_spec verify_options[] = {
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
+     "read every byte back and hash it", NULL},
+    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
+};
+
+static const struct option_spec delete_options[] = {
+    {"name", "NAME", OPTION_NAME, offsetof(struct options, name), "the datastore",
+     "imagenet"},
+    {"version", "N", OPTION_NUMBER, offsetof(struct options, version), "which version",
+     "2"},
+    {"incomplete", NULL, OPTION_FLAG, offsetof(struct options, incomplete),
+     "an unfinished session, all that is there of it", NULL},
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
+};
+
+static const struct option_spec prune_options[] = {
+    {"name", "NAME", OPTION_NAME, offsetof(struct options, name), "the datastore",
+     "imagenet"},
+    {"keep", "N", OPTION_NUMBER, offsetof(struct options, keep),
+     "how many of the newest versions stay", "3"},
+    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "the cluster to work with", "lab"},
+    {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
+};
+
+/* ---- checks ---- */
+
+static int check_output(const struct options *o, struct error *err)
+{
+    if (o->quiet && o->verbose)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--quiet and --verbose exclude each other");
+    return 0;
+}
+
+static int check_login(struct options *o, struct error *err)
+{
+    if (o->key != NULL && o->key_stdin)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--key and --key-stdin exclude each other");
+    if (o->profile != NULL && (o->username != NULL || o->key != NULL || o->key_stdin))
+        return error_set(err, ERROR_USAGE, 0,
+                         "--profile brings its own keys: leave out --username and "
+                         "--key");
+    return 0;
+}
+
+static int check_create(struct options *o, struct error *err)
+{
+    if (o->source != NULL && o->positional[0] != NULL)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "SOURCE is given twice, as \"%.80s\" and with --source \"%.80s\": "
+            "give one of them",
+            o->positional[0], o->source);
+    if (o->source == NULL)
+        o->source = o->positional[0];
+    if (o->source == NULL || o->source[0] == '\0')
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "SOURCE is missing: say what to upload, for example grid datastore "
+            "create ./folder");
+    return check_output(o, err);
+}
+
+static int check_resume(struct options *o, struct error *err)
+{
+    return check_output(o, err);
+}
+
+static int check_delete(struct options *o, struct error *err)
+{
+    if (o->name == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--name is missing, for example grid datastore delete --name "
+                         "imagenet --version 2");
+    if ((o->version != 0) == o->incomplete)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "say what to delete of %s: either --version N or --incomplete, for "
+            "example grid datastore delete --name %s --version 2",
+            o->name, o->name);
+    return 0;
+}
+
+static int check_prune(struct options *o, struct error *err)
+{
+    if (o->name != NULL && o->keep != 0)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "%s is missing, for example grid datastore prune --name imagenet "
+                     "--keep 3",
+                     o->name == NULL ? "--name" : "--keep");
+}
+
+/* ---- commands ---- */
+
+static const struct command_spec commands[] = {
+    {COMMAND_LOGIN, "login", NULL, "", 0, 0,
+     "Log in to a cluster: where datastores are kept, and the keys to it",
+     "What is missing is asked for on a terminal.  The keys are tried before anything\n"
+     "is saved.  Without --username the keys of the AWS tools are used.\n",
+     "grid login --store s3://bucket/prefix --username AKIAIOSFODNN7EXAMPLE",
+     login_options, ARRAY_SIZE(login_options), check_login},
+    {COMMAND_LOGOUT, "logout", NULL, "", 0, 0, "Forget the keys of a cluster",
+     "The cluster stays known; `grid cluster delete` forgets that, too.\n",
+     "grid logout --cluster lab", logout_options, ARRAY_SIZE(logout_options), NULL},
+    {COMMAND_CREATE, "datastore", "create", "[SOURCE]", 0, 1,
+     "Upload a folder or file as a new version of a datastore",
+     "SOURCE is a local folder or file.\n"
+     "Interrupted, the same command goes on where it stopped.  Rules of --exclude and\n"
+     "--include are looked at in the order given; the last one that matches counts.\n",
+     "grid datastore create --name imagenet ./imagenet_folder/", create_options,
+     ARRAY_SIZE(create_options), check_create},
+    {COMMAND_RESUME, "datastore", "resume", "[NAME] [SOURCE]", 0, 2,
+     "Go on with an interrupted session",
+     "Without NAME it is the only one there is.  With SOURCE it works on another\n"
+     "machine too, from what the store holds.\n",
+     "grid datastore resume imagenet", resume_options, ARRAY_SIZE(resume_options),
+     check_resume},
+    {COMMAND_LIST, "datastore", "list", "", 0, 0,
+     "List datastores (also: grid datastore)", NULL, "grid datastore list --global",
+     list_options, ARRAY_SIZE(list_options), NULL},
+    {COMMAND_STATUS, "datastore", "status", "[NAME]", 0, 1,
+     "Show a running or interrupted session", NULL,
+     "grid datastore status imagenet --watch", status_options,
+     ARRAY_SIZE(status_options), NULL},
+    {COMMAND_STOP, "datastore", "stop", "NAME", 1, 1,
+     "End a running session; it can be resumed", NULL, "grid datastore stop imagenet",
+     stop_options, ARRAY_SIZE(stop_options), NULL},
+    {COMMAND_FILES, "datastore", "files", "NAME[:VERSION] [PREFIX]", 1, 2,
+     "List the files of a datastore", NULL, "grid datastore files imagenet:2 train/",
+     files_options, ARRAY_SIZE(files_options), NULL},
+    {COMMAND_VERIFY, "datastore", "verify", "NAME[:VERSION]", 1, 1,
+     "Check every object against the manifest",
+     "Present, size, checksum; with --deep the bytes are read back and hashed.\n",
+     "grid datastore verify imagenet --deep", verify_options,
+     ARRAY_SIZE(verify_options), NULL},
+    {COMMAND_DELETE, "datastore", "delete", "", 0, 0,
+     "Delete a version, or an unfinished session", NULL,
+     "grid datastore delete --name imagenet --version 2", delete_options,
+     ARRAY_SIZE(delete_options), check_delete},
+    {COMMAND_PRUNE, "datastore", "prune", "", 0, 0,
+     "Delete all but the newest versions", NULL,
+     "grid datastore prune --name imagenet --keep 3", prune_options,
+     ARRAY_SIZE(prune_options), check_prune},
+    {COMMAND_URL, "datastore", "url", "NAME[:VERSION] [PATH]", 1, 2,
+     "Print where the data is, for training code", NULL,
+     "grid datastore url imagenet:2 train/0001.tar", files_options,
+     ARRAY_SIZE(files_options), NULL},
+    {COMMAND_CLEARCACHE, "datastore", "clearcache", "", 0, 0,
+     "Drop the local checkpoints",
+     "An interrupted session is then resumed from what the store holds.\n",
+     "grid datastore clearcache", NULL, 0, NULL},
+    {COMMAND_USER, "user", NULL, "", 0, 0,
+     "Show who is logged in, and the current cluster", NULL, "grid user", plain_options,
+     ARRAY_SIZE(plain_options), NULL},
+    {COMMAND_USER_SET_CONTEXT, "user", "set-cluster-context", "NAME", 1, 1,
+     "Make a cluster the current one", NULL, "grid user set-cluster-context lab", NULL,
+     0, NULL},
+    {COMMAND_CLUSTER, "cluster", NULL, "", 0, 0,
+     "List the clusters; the current one is marked", NULL, "grid cluster",
+     plain_options, ARRAY_SIZE(plain_options), NULL},
+    {COMMAND_CLUSTER_DELETE, "cluster", "delete", "NAME", 1, 1,
+     "Forget a cluster and its keys; what it stores stays", NULL,
+     "grid cluster delete lab", NULL, 0, NULL},
+};
+
+static const struct group_spec groups[] = {
+    {"datastore", "Create datastores and look after them", COMMAND_LIST,
+     "grid datastore create --name imagenet ./imagenet_folder/"},
+    {"login", "Log in to a cluster", COMMAND_LOGIN,
+     "grid login --store s3://bucket/prefix"},
+    {"logout", "Forget the keys of a cluster", COMMAND_LOGOUT, "grid logout"},
+    {"user", "Who is logged in, and the current cluster", COMMAND_USER,
+     "grid user set-cluster-context lab"},
+    {"cluster", "The clusters that are known here", COMMAND_CLUSTER, "grid cluster"},
+};
+
+const struct command_spec *options_commands(size_t *n)
+{
+    *n = ARRAY_SIZE(commands);
+    return commands;
+}
+
+const struct group_spec *options_groups(size_t *n)
+{
+    *n = ARRAY_SIZE(groups);
+    return groups;
+}

@@ -1,0 +1,64 @@
+#ifndef AGENT_OPTIONS_TABLE_H
+#define AGENT_OPTIONS_TABLE_H
+
+#include <stddef.h>
+
+#include "agent/options.h"
+#include "base/text.h"
+
+/*
+ * Every command as data.  A new option is a line in a command's table (and a field in
+ * struct options), a new command is an entry.
+ */
+enum option_kind {
+    OPTION_FLAG,   /* bool */
+    OPTION_STRING, /* const char * */
+    OPTION_SECRET, /* char *, a copy; the argument is wiped */
+    OPTION_NAME,   /* const char *, a valid name of a datastore */
+    OPTION_NUMBER, /* uint64_t, at least 1 */
+    OPTION_JOBS,   /* unsigned, 1 to OPTIONS_JOBS_MAX */
+    OPTION_SIZE,   /* uint64_t, in bytes, at least 1 */
+    OPTION_SYMLINKS,
+    OPTION_EXCLUDE,
+    OPTION_INCLUDE,
+    OPTION_EXCLUDE_FROM
+};
+
+struct option_spec {
+    const char *name;  /* without "--" */
+    const char *value; /* what stands for it in help texts; NULL for a flag */
+    enum option_kind kind;
+    size_t offset; /* in struct options, where the kind says what lies there */
+    const char *help;
+    const char *example; /* of a value, for error texts; NULL for a flag */
+};
+
+struct command_spec {
+    enum command command;
+    const char *group; /* "datastore" */
+    const char *word;  /* "create"; NULL: the group alone */
+    const char *arguments;
+    unsigned n_required, n_allowed; /* positional arguments */
+    const char *summary;            /* one line */
+    const char *details;            /* a paragraph more, or NULL */
+    const char *example;
+    const struct option_spec *options;
+    size_t n_options;
+    int (*check)(struct options *o,
+                 struct error *err); /* what no single option tells */
+};
+
+struct group_spec {
+    const char *word, *summary;
+    enum command alone; /* what the word alone does */
+    const char *example;
+};
+
+const struct command_spec *options_commands(size_t *n);
+const struct group_spec *options_groups(size_t *n);
+
+/* Help texts; the group may be NULL: that of `grid`. */
+void options_add_command_help(struct text *out, const struct command_spec *command);
+void options_add_group_help(struct text *out, const struct group_spec *group);
+
+#endif

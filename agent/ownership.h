@@ -1,0 +1,71 @@
+#ifndef AGENT_OWNERSHIP_H
+#define AGENT_OWNERSHIP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/agent.h"
+#include "agent/record.h"
+
+/*
+ * Who owns a version number, told by NAME/vN/session.json (FORMATS.md, "Owning a
+ * version number"): reserving one, taking one over, and the beat that keeps it.
+ */
+struct ownership {
+    struct agent *agent;
+    char *name;
+    uint64_t version;
+    char *prefix;                 /* "NAME/vN/" */
+    struct session_record record; /* as we write it */
+
+    /* Private: the beat. */
+    struct beat *beat;
+};
+
+enum {
+    OWNERSHIP_BEAT_MS = 60 * 1000,
+    OWNERSHIP_STALE_MS = 5 * 60 * 1000 /* an older record is of a dead run */
+};
+
+/* o->agent, o->name and o->record (session, run, source, options) are set by the
+ * caller; the functions below fill in the rest. */
+
+/* Reserve the next free number: one above all that stand in the store.  Where the store
+ * knows no conditional put, this may take some seconds while others want it, too. */
+int ownership_reserve(struct ownership *o, struct error *err);
+
+enum ownership_past {
+    OWNERSHIP_OURS,     /* nobody else has written since our last run */
+    OWNERSHIP_REBOOTED, /* the same, but the machine was started anew meanwhile */
+    OWNERSHIP_FOREIGN   /* another run has written: what we noted says nothing */
+};
+
+/*
+ * Go on with version `o->version`.  last_run: the run that our checkpoint remembers,
+ * NULL without one.  o->record.session: the session it must be, "" for any (then it is
+ * filled in).  ERROR_CONFLICT: another run is alive (the text says who, where and since
+ * when; take_over overrides).  ERROR_NOT_FOUND: deleted, or of another session.
+ */
+int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
+                     enum ownership_past *past, struct error *err);
+
+/* Still ours?  ERROR_CONFLICT when another run has it, it is gone or deleted. */
+int ownership_check(struct ownership *o, struct error *err);
+
+/* Check and rewrite every minute, from the loop.  lost() runs at most once. */
+void ownership_start_beat(struct ownership *o,
+                          void (*lost)(void *ctx, const struct error *err), void *ctx);
+void ownership_stop_beat(struct ownership *o); /* waits for what is under way */
+
+/* The run is over, the session is not: "interrupted" or "failed". */
+int ownership_leave(struct ownership *o, const char *ended, struct error *err);
+
+/* Published: remove the record. */
+int ownership_release(struct ownership *o, struct error *err);
+
+/* Published: remove what reserving has left in session/. */
+int ownership_remove_claims(struct ownership *o, struct error *err);
+
+void ownership_free(struct ownership *o);
+
+#endif

@@ -1,0 +1,269 @@
+#include "agent/publication.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/catalog.h"
+#include "agent/send_file.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "manifest/manifest.h"
+
+/*
+ * Every step checks what it needs, so that a run that was killed between two of them
+ * does no harm by beginning again: shards are replaced, datastore.json is put only
+ * where there is none, and one that carries our session id is our own.
+ */
+
+/* ---- the manifest ---- */
+
+struct export
+{
+    struct manifest_writer *writer;
+    struct manifest_summary summary;
+    struct error err;
+    bool is_over;
+};
+
+static int on_line(void *ctx, const struct manifest_line *line, struct error *err)
+{
+    struct export *e = ctx;
+
+    return manifest_writer_add(e->writer, line, err);
+}
+
+static void on_exported(void *ctx, const struct error *err)
+{
+    struct export *e = ctx;
+
+    error_keep_first(&e->err, err);
+    e->is_over = true;
+}
+
+static void end_work(void *ctx)
+{
+    struct export *e = ctx;
+
+    manifest_writer_end(e->writer, &e->summary, &e->err);
+}
+
+static int export_manifest(struct agent *a, const struct publication_options *o,
+                           struct manifest_summary *summary, struct error *err)
+{
+    struct export e = {0};
+    size_t prefix =
+        store_limits(a->store)->key_prefix_bytes + strlen(o->ownership->prefix);
+
+    if (manifest_writer_open(&e.writer, o->scratch, MANIFEST_SHARD_ENTRIES, err) != 0)
+        return -1;
+    checkpoint_export(o->checkpoint, prefix, on_line, &e, on_exported, &e);
+    loop_run_until(&a->loop, &e.is_over);
+    if (e.err.kind == ERROR_NONE)
+        agent_work(a, end_work, &e);
+    manifest_writer_free(e.writer);
+    *summary = e.summary;
+    if (e.err.kind == ERROR_NONE)
+        return 0;
+    *err = e.err;
+    return error_wrap(err, "writing the manifest");
+}
+
+static void unlink_shards(const struct manifest_summary *summary)
+{
+    for (size_t i = 0; i < summary->n_shards; i++)
+        unlink(summary->shards[i].file);
+}
+
+static int send_shards(struct agent *a, const struct ownership *o,
+                       const struct datastore_record *record,
+                       const struct manifest_summary *summary, struct error *err)
+{
+    struct text key = {0};
+    int status = 0;
+
+    for (size_t i = 0; i < summary->n_shards && status == 0; i++) {
+        text_clear(&key);
+        text_add_format(&key, "%s%s", o->prefix, record->shards[i].key);
+        status = send_file(a, summary->shards[i].file, text_string(&key), err);
+    }
+    text_free(&key);
+    return status;
+}
+
+/* ---- the record ---- */
+
+static char *root_text(const uint8_t root[DIGEST_SHA256_BYTES])
+{
+    struct text text = {0};
+
+    text_add(&text, "sha256:");
+    text_add_hex(&text, root, DIGEST_SHA256_BYTES);
+    return text_take(&text);
+}
+
+static void fill_shards(struct datastore_record *r,
+                        const struct manifest_summary *summary)
+{
+    r->shards = mem_new(summary->n_shards, sizeof *r->shards);
+    r->n_shards = summary->n_shards;
+    for (size_t i = 0; i < summary->n_shards; i++) {
+        const struct manifest_shard *from = &summary->shards[i];
+        struct text key = {0}, hex = {0};
+        text_add_format(&key, "manifest/%05zu.jsonl.gz", i);
+        text_add_hex(&hex, from->sha256, sizeof from->sha256);
+        r->shards[i].key = text_take(&key);
+        r->shards[i].entries = from->entries;
+        r->shards[i].bytes = from->bytes;
+        snprintf(r->shards[i].sha256, sizeof r->shards[i].sha256, "%s",
+                 text_string(&hex));
+        text_free(&hex);
+    }
+}
+
+/* The record stays a document that can be read at once: of very many, the first. */
+enum { SKIPPED_MAX = 10000 };
+
+static void on_failure(void *ctx, const char *path, const char *reason)
+{
+    struct datastore_record *r = ctx;
+
+    r->skipped_count++;
+    if (r->n_skipped == SKIPPED_MAX)
+        return;
+    r->skipped = mem_resize(r->skipped, r->n_skipped + 1, sizeof *r->skipped);
+    r->skipped[r->n_skipped].path = mem_copy_string(path);
+    r->skipped[r->n_skipped++].reason = mem_copy_string(reason);
+}
+
+static void fill_record(struct datastore_record *r, const struct publication_options *o,
+                        const struct manifest_summary *summary)
+{
+    char now[TEXT_TIME_MAX];
+
+    text_time(now, agent_clock_ms());
+    r->name = mem_copy_string(o->ownership->name);
+    r->version = o->ownership->version;
+    memcpy(r->session, o->ownership->record.session, sizeof r->session);
+    r->created_at = mem_copy_string(now);
+    r->source_kind = mem_copy_string(o->source_kind);
+    r->source_url = mem_copy_string(o->source_url);
+    r->agent = mem_copy_string("grid " GRID_VERSION);
+    r->copy = true;
+    r->files = summary->files;
+    r->directories = summary->directories;
+    r->symlinks = summary->symlinks;
+    r->bytes = summary->bytes;
+    r->root = root_text(summary->root);
+    fill_shards(r, summary);
+}
+
+static int list_skipped(struct agent *a, struct checkpoint *checkpoint,
+                        struct datastore_record *r, struct error *err)
+{
+    struct export e = {0};
+
+    checkpoint_failures(checkpoint, on_failure, r, on_exported, &e);
+    loop_run_until(&a->loop, &e.is_over);
+    if (e.err.kind == ERROR_NONE)
+        return 0;
+    *err = e.err;
+    return -1;
+}
+
+int publication_find(struct agent *a, const struct ownership *o,
+                     struct datastore_record *record, struct error *err)
+{
+    struct text key = {0}, json = {0};
+    int status;
+
+    memset(record, 0, sizeof *record);
+    text_add_format(&key, "%sdatastore.json", o->prefix);
+    status = agent_get(a, text_string(&key), &json, NULL, err);
+    if (status == 0)
+        status =
+            datastore_record_parse(record, text_string(&json), json.size, err) == 0;
+    if (status == 1 && strcmp(record->session, o->record.session) != 0)
+        status = error_set(err, ERROR_CONFLICT, 0,
+                           "%s version %" PRIu64 " was published by another session",
+                           o->name, o->version);
+    else if (status != 1)
+        status = err->kind == ERROR_NOT_FOUND ? 0 : -1;
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+static int put_record(struct agent *a, const struct ownership *o,
+                      const struct datastore_record *r, struct error *err)
+{
+    struct datastore_record found;
+    struct text key = {0}, json = {0};
+    int status;
+
+    text_add_format(&key, "%sdatastore.json", o->prefix);
+    datastore_record_format(r, &json);
+    status = agent_put(a, text_string(&key), json.data, json.size, true, err);
+    if (status != 0 && err->kind == ERROR_CONFLICT) {
+        status = publication_find(a, o, &found, err) == 1 ? 0 : -1;
+        datastore_record_free(&found);
+    }
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+static int sync_store(struct agent *a, const struct ownership *o, struct error *err)
+{
+    struct store_op op = {.verb = STORE_SYNC, .key = o->prefix};
+    int status = agent_do(a, &op, err);
+
+    store_op_clear(&op);
+    return status;
+}
+
+static int store_manifest(struct agent *a, const struct publication_options *o,
+                          struct datastore_record *record,
+                          const struct manifest_summary *summary, struct error *err)
+{
+    struct error ignored;
+
+    fill_record(record, o, summary);
+    if (list_skipped(a, o->checkpoint, record, err) != 0 ||
+        send_shards(a, o->ownership, record, summary, err) != 0 ||
+        sync_store(a, o->ownership, err) != 0 ||
+        ownership_check(o->ownership, err) != 0 ||
+        put_record(a, o->ownership, record, err) != 0)
+        return -1;
+    /* It is published: from here on nothing can fail, and a signal only hurries. */
+    if (sync_store(a, o->ownership, &ignored) != 0)
+        log_line(LOG_WARNING, LOG_SESSION, "the store was not synced: %s",
+                 ignored.text);
+    return 0;
+}
+
+int publication_run(struct agent *a, const struct publication_options *o,
+                    struct datastore_record *record, struct error *err)
+{
+    struct manifest_summary summary = {0};
+    int status;
+
+    memset(record, 0, sizeof *record);
+    if (ownership_check(o->ownership, err) != 0 ||
+        catalog_abort_uploads(a, o->ownership->prefix, err) != 0 ||
+        export_manifest(a, o, &summary, err) != 0)
+        return -1;
+    status = store_manifest(a, o, record, &summary, err);
+    unlink_shards(&summary);
+    manifest_summary_free(&summary);
+    return status;
+}
+
+int publication_tidy(struct agent *a, struct ownership *o, struct error *err)
+{
+    if (ownership_release(o, err) != 0 || ownership_remove_claims(o, err) != 0)
+        return -1;
+    return catalog_abort_uploads(a, o->prefix, err);
+}

@@ -1,0 +1,35 @@
+#ifndef AGENT_PUBLICATION_H
+#define AGENT_PUBLICATION_H
+
+#include "agent/agent.h"
+#include "agent/ownership.h"
+#include "agent/record.h"
+#include "manifest/checkpoint.h"
+
+/*
+ * From "all objects are stored" to "published" (FORMATS.md, "Publishing"): foreign
+ * uploads are aborted, the manifest is exported from the checkpoint and stored, and
+ * datastore.json comes last: its presence is the publication.  Can be repeated after
+ * any interruption.
+ */
+struct publication_options {
+    struct ownership *ownership;
+    struct checkpoint *checkpoint;
+    const char *source_kind, *source_url;
+    const char *scratch; /* "<folder>/<session>.manifest-": shards are written there */
+};
+
+/* record is filled with what was published; the caller frees it. */
+int publication_run(struct agent *a, const struct publication_options *options,
+                    struct datastore_record *record, struct error *err);
+
+/* After an interruption right behind the publication: 1 when our session's
+ * datastore.json is there (record is filled), 0 when not, -1 on errors, ERROR_CONFLICT
+ * when another session's stands there. */
+int publication_find(struct agent *a, const struct ownership *o,
+                     struct datastore_record *record, struct error *err);
+
+/* What is left to tidy up once it is published: the session's record, strays. */
+int publication_tidy(struct agent *a, struct ownership *o, struct error *err);
+
+#endif

@@ -1,0 +1,398 @@
+/*
+ * cJSON trees in and out.  Numbers that may exceed 2^53 do not occur: sizes of data
+ * sets up to 8 PiB are exact in a double.
+ */
+#include "agent/record.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "agent/agent.h"
+#include "base/mem.h"
+
+static char *copy_or_null(const char *string)
+{
+    return string == NULL ? NULL : mem_copy_string(string);
+}
+
+/* ---- getting values out ---- */
+
+static char *take_string(const cJSON *object, const char *name)
+{
+    return copy_or_null(cJSON_GetStringValue(cJSON_GetObjectItem(object, name)));
+}
+
+static char *take_string_or(const cJSON *object, const char *name,
+                            const char *otherwise)
+{
+    char *string = take_string(object, name);
+
+    return string == NULL ? mem_copy_string(otherwise) : string;
+}
+
+static uint64_t take_number(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItem(object, name);
+
+    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > 9e15)
+        return 0;
+    return (uint64_t)item->valuedouble;
+}
+
+static void take_id(char out[RECORD_ID_MAX], const cJSON *object, const char *name)
+{
+    const char *id = cJSON_GetStringValue(cJSON_GetObjectItem(object, name));
+
+    snprintf(out, RECORD_ID_MAX, "%s", id == NULL ? "" : id);
+}
+
+static cJSON *parse_document(const char *json, size_t size, const char *what,
+                             struct error *err)
+{
+    cJSON *object = cJSON_ParseWithLength(json, size);
+
+    if (!cJSON_IsObject(object)) {
+        error_set(err, ERROR_CORRUPT, 0, "%s is not a JSON object", what);
+    } else if (take_number(object, "format") != RECORD_FORMAT) {
+        error_set(err, ERROR_CORRUPT, 0,
+                  "%s has format %g, and this grid reads only format %d: "
+                  "a newer grid is needed",
+                  what, cJSON_GetNumberValue(cJSON_GetObjectItem(object, "format")),
+                  RECORD_FORMAT);
+    } else {
+        return object;
+    }
+    cJSON_Delete(object);
+    return NULL;
+}
+
+/* ---- putting them in ---- */
+
+/* cJSON wants UTF-8; what is not (a source path, say) is shown as far as it can be. */
+static void add_string(cJSON *object, const char *name, const char *string)
+{
+    struct text printable = {0};
+
+    if (string == NULL)
+        return;
+    if (text_is_utf8(string, strlen(string))) {
+        cJSON_AddStringToObject(object, name, string);
+        return;
+    }
+    text_add_printable(&printable, string, strlen(string));
+    cJSON_AddStringToObject(object, name, text_string(&printable));
+    text_free(&printable);
+}
+
+static void add_number(cJSON *object, const char *name, uint64_t number)
+{
+    cJSON_AddNumberToObject(object, name, (double)number);
+}
+
+static cJSON *new_document(void)
+{
+    cJSON *object = cJSON_CreateObject();
+
+    add_number(object, "format", RECORD_FORMAT);
+    return object;
+}
+
+static void print_document(cJSON *object, struct text *out)
+{
+    char *json = cJSON_Print(object);
+
+    text_add(out, json);
+    text_add(out, "\n");
+    cJSON_free(json);
+    cJSON_Delete(object);
+}
+
+/* ---- session.json ---- */
+
+void session_record_format(const struct session_record *r, struct text *out)
+{
+    cJSON *object = new_document();
+
+    add_string(object, "session", r->session);
+    add_string(object, "run", r->run);
+    add_string(object, "host", r->host);
+    add_string(object, "boot_id", r->boot_id);
+    add_string(object, "machine", r->machine);
+    add_string(object, "pid_space", r->pid_space);
+    add_number(object, "pid", (uint64_t)r->pid);
+    add_string(object, "user", r->user);
+    add_string(object, "source", r->source);
+    add_string(object, "options", r->options);
+    add_number(object, "part_size", r->part_size);
+    add_string(object, "ended", r->ended);
+    print_document(object, out);
+}
+
+int session_record_parse(struct session_record *r, const char *json, size_t size,
+                         struct error *err)
+{
+    cJSON *object = parse_document(json, size, "session.json", err);
+
+    memset(r, 0, sizeof *r);
+    if (object == NULL)
+        return -1;
+    take_id(r->session, object, "session");
+    take_id(r->run, object, "run");
+    r->host = take_string_or(object, "host", "?");
+    r->boot_id = take_string_or(object, "boot_id", "");
+    r->machine = take_string_or(object, "machine", "");
+    r->pid_space = take_string_or(object, "pid_space", "");
+    r->pid = (int64_t)take_number(object, "pid");
+    r->user = take_string_or(object, "user", "?");
+    r->source = take_string_or(object, "source", "");
+    r->options = take_string_or(object, "options", "");
+    r->part_size = take_number(object, "part_size");
+    r->ended = take_string(object, "ended");
+    cJSON_Delete(object);
+    return 0;
+}
+
+void session_record_free(struct session_record *r)
+{
+    free(r->host);
+    free(r->boot_id);
+    free(r->machine);
+    free(r->pid_space);
+    free(r->user);
+    free(r->source);
+    free(r->options);
+    free(r->ended);
+    memset(r, 0, sizeof *r);
+}
+
+/* "" where it cannot be read. */
+static char *read_line(const char *path)
+{
+    char line[64] = "";
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return mem_copy_string("");
+    if (fgets(line, sizeof line, file) == NULL)
+        line[0] = '\0';
+    fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    return mem_copy_string(line);
+}
+
+static char *read_pid_space(void)
+{
+    char link[64] = "";
+    ssize_t n = readlink("/proc/self/ns/pid", link, sizeof link - 1);
+
+    return mem_copy_bytes(link, n > 0 ? (size_t)n : 0);
+}
+
+static char *user_name(void)
+{
+    struct passwd entry, *found = NULL;
+    char buffer[4096], number[32];
+
+    if (getpwuid_r(getuid(), &entry, buffer, sizeof buffer, &found) == 0 &&
+        found != NULL)
+        return mem_copy_string(entry.pw_name);
+    snprintf(number, sizeof number, "%ld", (long)getuid());
+    return mem_copy_string(number);
+}
+
+void session_record_sign(struct session_record *r)
+{
+    char host[256] = "?";
+
+    gethostname(host, sizeof host - 1);
+    free(r->host);
+    free(r->boot_id);
+    free(r->machine);
+    free(r->pid_space);
+    free(r->user);
+    free(r->ended);
+    r->host = mem_copy_string(host);
+    r->boot_id = read_line("/proc/sys/kernel/random/boot_id");
+    r->machine = read_line("/etc/machine-id");
+    r->pid_space = read_pid_space();
+    r->user = user_name();
+    r->ended = NULL;
+    r->pid = getpid();
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return a[0] != '\0' && strcmp(a, b) == 0;
+}
+
+/* A pid says something only where it was given: same machine, same boot, same
+ * namespace. Of the same machine before its last boot nothing can be alive. */
+bool session_record_is_dead(const struct session_record *r)
+{
+    struct session_record here = {0};
+    bool is_dead = false;
+
+    session_record_sign(&here);
+    if (strcmp(r->host, here.host) == 0 && is_same(r->boot_id, here.boot_id))
+        is_dead = is_same(r->pid_space, here.pid_space) &&
+                  (r->pid <= 0 || (kill((pid_t)r->pid, 0) != 0 && errno == ESRCH));
+    else if (strcmp(r->host, here.host) == 0)
+        is_dead = r->boot_id[0] != '\0' && is_same(r->machine, here.machine);
+    session_record_free(&here);
+    return is_dead;
+}
+
+/* ---- datastore.json ---- */
+
+static cJSON *format_shards(const struct datastore_record *r)
+{
+    cJSON *array = cJSON_CreateArray();
+
+    for (size_t i = 0; i < r->n_shards; i++) {
+        cJSON *shard = cJSON_CreateObject();
+        add_string(shard, "key", r->shards[i].key);
+        add_number(shard, "entries", r->shards[i].entries);
+        add_number(shard, "bytes", r->shards[i].bytes);
+        add_string(shard, "sha256", r->shards[i].sha256);
+        cJSON_AddItemToArray(array, shard);
+    }
+    return array;
+}
+
+static cJSON *format_skipped(const struct datastore_record *r)
+{
+    cJSON *array = cJSON_CreateArray();
+
+    for (size_t i = 0; i < r->n_skipped; i++) {
+        cJSON *skipped = cJSON_CreateObject();
+        add_string(skipped, "path", r->skipped[i].path);
+        add_string(skipped, "reason", r->skipped[i].reason);
+        cJSON_AddItemToArray(array, skipped);
+    }
+    return array;
+}
+
+void datastore_record_format(const struct datastore_record *r, struct text *out)
+{
+    cJSON *object = new_document();
+    cJSON *source;
+
+    add_string(object, "name", r->name);
+    add_number(object, "version", r->version);
+    add_string(object, "session", r->session);
+    add_string(object, "created_at", r->created_at);
+    source = cJSON_AddObjectToObject(object, "source");
+    add_string(source, "kind", r->source_kind);
+    add_string(source, "url", r->source_url);
+    cJSON_AddBoolToObject(object, "copy", r->copy);
+    add_number(object, "files", r->files);
+    add_number(object, "directories", r->directories);
+    add_number(object, "symlinks", r->symlinks);
+    add_number(object, "bytes", r->bytes);
+    add_string(object, "hash", "xxh3-128/blocks");
+    add_string(object, "root", r->root);
+    cJSON_AddItemToObject(object, "manifest", format_shards(r));
+    if (r->skipped_count > r->n_skipped)
+        add_number(object, "skipped_count", r->skipped_count);
+    if (r->n_skipped > 0)
+        cJSON_AddItemToObject(object, "skipped", format_skipped(r));
+    add_string(object, "agent", r->agent);
+    print_document(object, out);
+}
+
+static void parse_shards(struct datastore_record *r, const cJSON *array)
+{
+    const cJSON *item;
+
+    r->shards = mem_new((size_t)cJSON_GetArraySize(array), sizeof *r->shards);
+    cJSON_ArrayForEach(item, array)
+    {
+        struct datastore_shard *shard = &r->shards[r->n_shards++];
+        const char *sha256 = cJSON_GetStringValue(cJSON_GetObjectItem(item, "sha256"));
+        shard->key = take_string_or(item, "key", "");
+        shard->entries = take_number(item, "entries");
+        shard->bytes = take_number(item, "bytes");
+        snprintf(shard->sha256, sizeof shard->sha256, "%s", sha256 ? sha256 : "");
+    }
+}
+
+static void parse_skipped(struct datastore_record *r, const cJSON *array)
+{
+    const cJSON *item;
+
+    r->skipped = mem_new((size_t)cJSON_GetArraySize(array), sizeof *r->skipped);
+    cJSON_ArrayForEach(item, array)
+    {
+        struct datastore_skipped *skipped = &r->skipped[r->n_skipped++];
+        skipped->path = take_string_or(item, "path", "");
+        skipped->reason = take_string_or(item, "reason", "");
+    }
+}
+
+int datastore_record_parse(struct datastore_record *r, const char *json, size_t size,
+                           struct error *err)
+{
+    cJSON *object = parse_document(json, size, "datastore.json", err);
+    const cJSON *source = cJSON_GetObjectItem(object, "source");
+
+    memset(r, 0, sizeof *r);
+    if (object == NULL)
+        return -1;
+    r->name = take_string_or(object, "name", "");
+    r->version = take_number(object, "version");
+    take_id(r->session, object, "session");
+    r->created_at = take_string_or(object, "created_at", "");
+    r->source_kind = take_string_or(source, "kind", "");
+    r->source_url = take_string_or(source, "url", "");
+    r->copy = !cJSON_IsFalse(cJSON_GetObjectItem(object, "copy"));
+    r->files = take_number(object, "files");
+    r->directories = take_number(object, "directories");
+    r->symlinks = take_number(object, "symlinks");
+    r->bytes = take_number(object, "bytes");
+    r->root = take_string_or(object, "root", "");
+    r->agent = take_string_or(object, "agent", "");
+    parse_shards(r, cJSON_GetObjectItem(object, "manifest"));
+    parse_skipped(r, cJSON_GetObjectItem(object, "skipped"));
+    cJSON_Delete(object);
+    return 0;
+}
+
+void datastore_record_free(struct datastore_record *r)
+{
+    for (size_t i = 0; i < r->n_shards; i++)
+        free(r->shards[i].key);
+    for (size_t i = 0; i < r->n_skipped; i++) {
+        free(r->skipped[i].path);
+        free(r->skipped[i].reason);
+    }
+    free(r->shards);
+    free(r->skipped);
+    free(r->name);
+    free(r->created_at);
+    free(r->source_kind);
+    free(r->source_url);
+    free(r->root);
+    free(r->agent);
+    memset(r, 0, sizeof *r);
+}
+
+/* ---- deleted.json ---- */
+
+void deleted_record_format(const char *name, uint64_t version, struct text *out)
+{
+    cJSON *object = new_document();
+    char now[TEXT_TIME_MAX];
+
+    text_time(now, agent_clock_ms());
+    add_string(object, "name", name);
+    add_number(object, "version", version);
+    add_string(object, "deleted_at", now);
+    print_document(object, out);
+}

@@ -1,0 +1,275 @@
+/*
+ * The rate is a moving average of the bytes handed to the store over about five
+ * seconds; what counts as done is only what the store has confirmed.
+ */
+#include "agent/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { TICK_MS = 250, STATUS_TICKS = 4, AVERAGE_S = 5, ESTIMATE_AFTER_S = 2 };
+
+struct report {
+    struct agent *agent;
+    struct console *console;
+    const struct pipeline *pipeline;
+    char *file;
+    struct session_status status;
+    bool is_publishing, scan_told, is_hushed;
+    uv_timer_t timer;
+    bool is_closed;
+    unsigned ticks;
+    uint64_t parts, parts_before;
+    double rate;
+    double shown_s; /* since the first byte was sent */
+    uint64_t sent_before, at_ms, first_ms;
+
+    struct work work; /* writes a copy of the status */
+    bool is_writing;
+    struct session_status written;
+    struct error write_err;
+};
+
+static void on_tick(uv_timer_t *timer);
+
+struct report *report_start(struct agent *a, struct console *console,
+                            const struct session_status *status, const char *file)
+{
+    struct report *r = mem_new(1, sizeof *r);
+
+    r->agent = a;
+    r->console = console;
+    r->status = *status;
+    r->status.exit_code = -1;
+    r->file = mem_copy_string(file);
+    r->at_ms = loop_now_ms(&a->loop);
+    uv_timer_init(&a->loop.uv, &r->timer);
+    r->timer.data = r;
+    uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
+    return r;
+}
+
+void report_set_pipeline(struct report *r, const struct pipeline *pipeline)
+{
+    if (r->pipeline != NULL)
+        on_tick(&r->timer); /* take over its last figures */
+    r->pipeline = pipeline;
+    r->parts_before = r->parts;
+    r->scan_told = false;
+}
+
+void report_set_publishing(struct report *r)
+{
+    r->is_publishing = true;
+}
+
+void report_hush(struct report *r)
+{
+    r->is_hushed = true;
+}
+
+void report_set_version(struct report *r, uint64_t version)
+{
+    r->status.version = version;
+}
+
+const struct session_status *report_status(const struct report *r)
+{
+    return &r->status;
+}
+
+uint64_t report_parts(const struct report *r)
+{
+    return r->parts;
+}
+
+/* ---- figures ---- */
+
+static void update_rate(struct report *r, uint64_t sent)
+{
+    uint64_t now = loop_now_ms(&r->agent->loop);
+    double seconds = (double)(now - r->at_ms) / 1000;
+    double weight;
+
+    if (sent > 0 && r->first_ms == 0)
+        r->first_ms = r->at_ms;
+    if (seconds < 0.2)
+        return;
+    r->shown_s = r->first_ms == 0 ? 0 : (double)(now - r->first_ms) / 1000;
+    weight = r->shown_s < AVERAGE_S
+                 ? seconds / (r->shown_s > seconds ? r->shown_s : seconds)
+                 : seconds / AVERAGE_S;
+    if (weight > 1)
+        weight = 1;
+    r->rate += weight * ((double)(sent - r->sent_before) / seconds - r->rate);
+    r->sent_before = sent;
+    r->at_ms = now;
+}
+
+static int64_t estimate(const struct report *r)
+{
+    const struct session_status *s = &r->status;
+
+    if (!s->scan_done || s->bytes_total < s->bytes_done)
+        return -1;
+    if (s->bytes_total == s->bytes_done)
+        return 0;
+    if (r->rate < 1 || r->shown_s < ESTIMATE_AFTER_S)
+        return -1;
+    return (int64_t)((double)(s->bytes_total - s->bytes_done) / r->rate) + 1;
+}
+
+static enum progress_state state_of(const struct report *r)
+{
+    if (r->is_publishing)
+        return STATE_PUBLISHING;
+    if (!r->status.scan_done && r->status.bytes_sent == 0)
+        return STATE_SCANNING;
+    return STATE_UPLOADING;
+}
+
+static void take_figures(struct report *r, const struct pipeline_progress *p,
+                         const struct store_counts *counts)
+{
+    struct session_status *s = &r->status;
+
+    if (r->pipeline != NULL) {
+        s->files_done = p->plan.files_stored;
+        s->files_total = p->plan.files;
+        s->bytes_done = p->plan.bytes_stored + p->plan.part_bytes_stored;
+        s->bytes_total = p->plan.bytes;
+        s->scan_done = p->scan_done;
+        r->parts = r->parts_before + p->parts;
+    }
+    s->bytes_sent = counts->bytes_sent;
+    s->retries = counts->retries;
+    update_rate(r, counts->bytes_sent);
+    s->rate = r->rate > 0 ? (uint64_t)r->rate : 0;
+    s->eta_s = estimate(r);
+    s->updated_ms = agent_clock_ms();
+}
+
+/* ---- telling ---- */
+
+static void tell_scan(struct report *r)
+{
+    struct event event = {.kind = EVENT_SCAN, .time_ms = r->status.updated_ms};
+
+    if (r->pipeline == NULL || r->scan_told ||
+        (!r->status.scan_done && r->ticks % STATUS_TICKS != 0))
+        return;
+    r->scan_told = r->status.scan_done;
+    event.scan.files = r->status.files_total;
+    event.scan.bytes = r->status.bytes_total;
+    event.scan.done = r->status.scan_done;
+    console_event(r->console, &event);
+}
+
+static void tell_progress(struct report *r, const struct pipeline_progress *p,
+                          const struct store_counts *counts)
+{
+    const struct session_status *s = &r->status;
+    struct event event = {.kind = EVENT_PROGRESS, .time_ms = s->updated_ms};
+
+    event.progress = (struct event_progress){
+        .files_done = s->files_done,
+        .files_total = s->files_total,
+        .bytes_done = s->bytes_done,
+        .bytes_total = s->bytes_total,
+        .bytes_sent = s->bytes_sent,
+        .rate = s->rate,
+        .eta_s = s->eta_s,
+        .retries = s->retries,
+        .connections = counts->under_way,
+        .state = state_of(r),
+        .scan_done = s->scan_done,
+    };
+    for (unsigned i = 0; i < p->n_files && i < EVENT_FILES_SHOWN; i++) {
+        event.progress.files[i].path = p->files[i].path;
+        event.progress.files[i].done = p->files[i].bytes;
+        event.progress.files[i].size = p->files[i].size;
+        event.progress.n_files++;
+    }
+    console_event(r->console, &event);
+}
+
+static void write_work(void *ctx)
+{
+    struct report *r = ctx;
+
+    error_clear(&r->write_err);
+    session_status_write(&r->written, r->file, &r->write_err);
+}
+
+static void on_written(void *ctx)
+{
+    struct report *r = ctx;
+
+    r->is_writing = false;
+    if (r->write_err.kind != ERROR_NONE)
+        log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
+}
+
+static void write_status(struct report *r)
+{
+    if (r->is_writing)
+        return;
+    r->is_writing = true;
+    r->written = r->status; /* its strings do not change */
+    loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct report *r = timer->data;
+    struct pipeline_progress p = {0};
+    struct store_counts counts;
+
+    if (r->pipeline != NULL)
+        pipeline_progress(r->pipeline, &p);
+    store_counts(r->agent->store, &counts);
+    take_figures(r, &p, &counts);
+    r->status.state = (char *)progress_state_name(state_of(r));
+    if (!r->is_hushed) {
+        tell_scan(r);
+        tell_progress(r, &p, &counts);
+    }
+    if (r->ticks++ % STATUS_TICKS == 0)
+        write_status(r);
+}
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *timer)
+{
+    struct report *r = timer->data;
+
+    r->is_closed = true;
+}
+
+void report_end(struct report *r, const char *state, const char *reason, int exit_code)
+{
+    on_tick(&r->timer);
+    uv_close((uv_handle_t *)&r->timer, on_closed);
+    loop_run_until(&r->agent->loop, &r->is_closed);
+    while (r->is_writing)
+        uv_run(&r->agent->loop.uv, UV_RUN_ONCE);
+    r->status.state = (char *)state;
+    r->status.reason = (char *)reason;
+    r->status.exit_code = exit_code;
+    r->status.updated_ms = agent_clock_ms();
+    write_status(r);
+    while (r->is_writing)
+        uv_run(&r->agent->loop.uv, UV_RUN_ONCE);
+}
+
+void report_free(struct report *r)
+{
+    if (r == NULL)
+        return;
+    free(r->file);
+    free(r);
+}

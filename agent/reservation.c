@@ -1,0 +1,308 @@
+/*
+ * Two ways to reserve a number, as the store can.
+ *
+ * Where just one of several conditional puts succeeds, it is such a put of
+ * session.json.  A look at the other records of that number follows, because another
+ * session may have begun, published and tidied up between our listing and our put.
+ *
+ * Elsewhere everyone who wants the number first says so, then looks who else does:
+ *
+ *     CLAIM: put session/<id>.json --> LOOK --a record stands there--> next number
+ *       ^                               |  |
+ *       |       another claims it, too  |  +--alone--> put session.json --> ours
+ *       +---remove our claim, pause <---+
+ *
+ * Of two who claim a number at least one sees the other's claim; whoever saw none keeps
+ * his until he has published, so that nobody else will ever be alone there.  Who has
+ * been unlucky for long (a claim may be of a run that was killed) takes the next
+ * number.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent/catalog.h"
+#include "agent/ownership_impl.h"
+#include "base/log.h"
+
+enum {
+    RESERVE_TRIES = 1000, /* others may take numbers while we look for one */
+    CLAIM_TRIES = 10,     /* of one number */
+    PAUSE_MIN_MS = 1000,
+    PAUSE_MAX_MS = 5000
+};
+
+/* ---- what stands under a number ---- */
+
+static bool is_ours(const struct ownership *o, const struct session_record *found)
+{
+    return strcmp(found->session, o->record.session) == 0;
+}
+
+/* 1: it says that the number is ours; 0: another's, or there is none; -1: error. */
+static int is_recorded(struct ownership *o, struct error *err)
+{
+    struct session_record found;
+    int status = ownership_read(o, &found, NULL, err);
+
+    if (status == 0)
+        status = is_ours(o, &found);
+    else if (err->kind == ERROR_NOT_FOUND)
+        status = 0;
+    session_record_free(&found);
+    return status;
+}
+
+/* 1: a version was published or deleted here. */
+static int was_used(struct ownership *o, struct error *err)
+{
+    int status = ownership_has(o, "datastore.json", err);
+
+    return status != 0 ? status : ownership_has(o, "deleted.json", err);
+}
+
+/* ---- by a conditional put ---- */
+
+/* Here and below.  1: reserved; 0: taken, try the next; -1: error. */
+static int put_number(struct ownership *o, struct error *err)
+{
+    int status;
+
+    if (ownership_write(o, true, err) != 0) {
+        if (err->kind != ERROR_CONFLICT || err->code == ENOTDIR || err->code == EISDIR)
+            return -1; /* the latter: something else stands there (file://) */
+        /* The answer to our own first attempt may have been lost. */
+        return is_recorded(o, err);
+    }
+    status = was_used(o, err);
+    if (status <= 0)
+        return status < 0 ? -1 : 1;
+    return ownership_release(o, err);
+}
+
+/* ---- by claims ---- */
+
+static void claim_key(const struct ownership *o, struct text *key)
+{
+    struct text file = {0};
+
+    text_add_format(&file, "session/%s.json", o->record.session);
+    ownership_key(o, text_string(&file), key);
+    text_free(&file);
+}
+
+static int put_claim(struct ownership *o, struct error *err)
+{
+    struct text key = {0}, json = {0};
+    int status;
+
+    claim_key(o, &key);
+    session_record_format(&o->record, &json);
+    status = agent_put(o->agent, text_string(&key), json.data, json.size, false, err);
+    text_free(&key);
+    text_free(&json);
+    return status;
+}
+
+static int remove_claim(struct ownership *o, struct error *err)
+{
+    struct text key = {0};
+    int status;
+
+    claim_key(o, &key);
+    status = agent_delete(o->agent, text_string(&key), err);
+    text_free(&key);
+    return status;
+}
+
+struct rivals {
+    struct text own; /* the name of our claim */
+    bool has_others, has_records;
+};
+
+static int on_claim(void *ctx, const char *name, const struct store_item *item,
+                    struct error *err)
+{
+    struct rivals *r = ctx;
+
+    (void)item, (void)err;
+    r->has_others |= strcmp(name, text_string(&r->own)) != 0;
+    return 0;
+}
+
+static int on_record(void *ctx, const char *name, const struct store_item *item,
+                     struct error *err)
+{
+    struct rivals *r = ctx;
+
+    (void)item, (void)err;
+    r->has_records |= strcmp(name, "session.json") == 0 ||
+                      strcmp(name, "datastore.json") == 0 ||
+                      strcmp(name, "deleted.json") == 0;
+    return 0;
+}
+
+/* Claims first: whoever removes his has left a record by then. */
+static int look(struct ownership *o, struct rivals *r, struct error *err)
+{
+    struct text prefix = {0};
+    int status;
+
+    text_add_format(&r->own, "%s.json", o->record.session);
+    ownership_key(o, "session/", &prefix);
+    status = agent_list(o->agent, text_string(&prefix), true, on_claim, r, err);
+    if (status == 0)
+        status = agent_list(o->agent, o->prefix, false, on_record, r, err);
+    text_free(&prefix);
+    text_free(&r->own);
+    return status;
+}
+
+/* Nobody else claims it.  What follows is against a pause of this machine at the wrong
+ * moment: the record must still be ours. */
+static int put_alone(struct ownership *o, struct error *err)
+{
+    int status;
+
+    if (ownership_write(o, true, err) != 0 && err->kind != ERROR_CONFLICT)
+        return -1;
+    status = is_recorded(o, err);
+    if (status != 1)
+        return status;
+    status = was_used(o, err);
+    if (status <= 0)
+        return status < 0 ? -1 : 1;
+    return ownership_release(o, err);
+}
+
+enum claim_outcome { CLAIM_OURS, CLAIM_TAKEN, CLAIM_CONTESTED, CLAIM_ERROR };
+
+static enum claim_outcome claim(struct ownership *o, struct error *err)
+{
+    struct rivals rivals = {0};
+    enum claim_outcome outcome = CLAIM_TAKEN;
+    struct error ignored;
+
+    if (put_claim(o, err) != 0 || look(o, &rivals, err) != 0) {
+        outcome = CLAIM_ERROR;
+    } else if (!rivals.has_records && rivals.has_others) {
+        outcome = CLAIM_CONTESTED;
+    } else if (!rivals.has_records) {
+        int status = put_alone(o, err);
+        if (status == 1)
+            return CLAIM_OURS; /* the claim stays */
+        outcome = status < 0 ? CLAIM_ERROR : CLAIM_TAKEN;
+    }
+    if (outcome == CLAIM_ERROR)
+        (void)remove_claim(o, &ignored);
+    else if (remove_claim(o, err) != 0)
+        outcome = CLAIM_ERROR;
+    return outcome;
+}
+
+static int pause_at_random(struct ownership *o, struct error *err)
+{
+    uint32_t chance = 0;
+
+    while (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+        continue;
+    return agent_pause(o->agent, PAUSE_MIN_MS + chance % (PAUSE_MAX_MS - PAUSE_MIN_MS),
+                       err);
+}
+
+static int claim_number(struct ownership *o, struct error *err)
+{
+    for (unsigned tries = 0; tries < CLAIM_TRIES; tries++) {
+        enum claim_outcome outcome = claim(o, err);
+
+        if (outcome != CLAIM_CONTESTED)
+            return outcome == CLAIM_OURS ? 1 : outcome == CLAIM_TAKEN ? 0 : -1;
+        log_line(LOG_INFO, LOG_SESSION,
+                 "another session wants %s version %" PRIu64 ", too: trying again",
+                 o->name, o->version);
+        if (pause_at_random(o, err) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- both ---- */
+
+static int on_anything(void *ctx, const char *name, const struct store_item *item,
+                       struct error *err)
+{
+    bool *is_empty = ctx;
+
+    (void)name, (void)item, (void)err;
+    *is_empty = false;
+    return 0;
+}
+
+/* A run that was killed while it reserved may have left an empty folder, and no more:
+ * its number is free.  A folder with anything in it is somebody's. */
+static int last_used_number(struct ownership *o, uint64_t *number, struct error *err)
+{
+    bool is_empty = true;
+    int status = catalog_newest_number(o->agent, o->name, number, err);
+
+    if (status != 0 || *number == 0)
+        return status;
+    ownership_set_version(o, *number);
+    status = agent_list(o->agent, o->prefix, false, on_anything, &is_empty, err);
+    if (status == 0 && is_empty)
+        --*number;
+    return status;
+}
+
+static int probe(struct ownership *o, struct error *err)
+{
+    struct store_op op = {.verb = STORE_PROBE, .key = ""};
+    int status = agent_do(o->agent, &op, err);
+
+    store_op_clear(&op);
+    return status;
+}
+
+int ownership_reserve(struct ownership *o, struct error *err)
+{
+    uint64_t newest;
+    int status = 0;
+
+    session_record_sign(&o->record);
+    if (last_used_number(o, &newest, err) != 0 || probe(o, err) != 0)
+        return -1;
+    for (unsigned tries = 0; tries < RESERVE_TRIES && status == 0; tries++) {
+        ownership_set_version(o, ++newest);
+        status = store_limits(o->agent->store)->can_put_if_absent
+                     ? put_number(o, err)
+                     : claim_number(o, err);
+    }
+    if (status == 0)
+        return error_set(err, ERROR_CONFLICT, 0,
+                         "no version number could be reserved for %s", o->name);
+    return status < 0 ? -1 : 0;
+}
+
+/* ---- tidying up ---- */
+
+static int on_stale_claim(void *ctx, const char *name, const struct store_item *item,
+                          struct error *err)
+{
+    struct ownership *o = ctx;
+
+    (void)name;
+    return agent_delete(o->agent, item->key, err);
+}
+
+int ownership_remove_claims(struct ownership *o, struct error *err)
+{
+    struct text prefix = {0};
+    int status;
+
+    ownership_key(o, "session/", &prefix);
+    status = agent_list(o->agent, text_string(&prefix), true, on_stale_claim, o, err);
+    text_free(&prefix);
+    return status;
+}

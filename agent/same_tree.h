@@ -1,0 +1,17 @@
+#ifndef AGENT_SAME_TREE_H
+#define AGENT_SAME_TREE_H
+
+#include "agent/agent.h"
+#include "agent/catalog.h"
+#include "manifest/walk.h"
+
+/*
+ * Is a source still what a published version holds?  The walk is compared with the
+ * manifest: paths, types, sizes, modification times and modes; nothing is read.
+ *
+ * 1: yes, 0: no, -1: it could not be told.  Linear code (see agent.h).
+ */
+int same_tree(struct agent *a, const struct version *v,
+              const struct walk_options *source, struct error *err);
+
+#endif

@@ -1,0 +1,727 @@
+/*
+ *   resolve source and name -> open session -> pipeline -> publication -> tidy up
+ *
+ * Each step is a function that returns 0 or -1 with an error; session_end() turns the
+ * first error into what the user is told and the exit code.  Stopping (signals, `stop`,
+ * a lost session) stops the pipeline and cancels what is awaited, and the steps unwind.
+ */
+#include "agent/session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/catalog.h"
+#include "agent/dry_run.h"
+#include "agent/exit_code.h"
+#include "agent/memory.h"
+#include "agent/publication.h"
+#include "agent/same_tree.h"
+#include "agent/session_impl.h"
+#include "agent/shape.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2, SEEN_BACKLOG_MAX = 4000 };
+
+/* ---- events ---- */
+
+static void tell(struct session *s, struct event *event)
+{
+    event->time_ms = agent_clock_ms();
+    console_event(s->console, event);
+}
+
+void session_warn(struct session *s, const char *kind, const char *path,
+                  const char *message)
+{
+    struct event event = {.kind = EVENT_WARNING};
+
+    event.warning.kind = kind;
+    event.warning.path = path;
+    event.warning.message = message;
+    tell(s, &event);
+}
+
+static void tell_error(struct session *s, const char *path, const struct error *err,
+                       const char *hint)
+{
+    struct event event = {.kind = EVENT_ERROR};
+
+    event.error.kind = error_kind_name(err->kind);
+    event.error.path = path;
+    event.error.message = err->text;
+    event.error.hint = hint;
+    tell(s, &event);
+}
+
+static void tell_session(struct session *s)
+{
+    struct event event = {.kind = EVENT_SESSION};
+    char *url = catalog_url(&s->agent, s->name, s->own.version);
+
+    event.session.name = s->name;
+    event.session.version = s->own.version;
+    event.session.cluster = s->agent.cluster;
+    event.session.source = s->place.path;
+    event.session.session_id = s->own.record.session;
+    event.session.url = url;
+    event.session.resumed = s->is_resumed;
+    tell(s, &event);
+    free(url);
+}
+
+/* ---- stopping ---- */
+
+static void stop(struct session *s)
+{
+    if (s->pipeline != NULL && !s->pipeline_over)
+        pipeline_stop(s->pipeline);
+}
+
+static void on_stop_signal(void *ctx, int signal)
+{
+    struct session *s = ctx;
+
+    agent_interrupt(&s->agent, signal);
+    stop(s);
+}
+
+static void on_hangup(void *ctx)
+{
+    struct session *s = ctx;
+
+    console_detach(s->console);
+}
+
+static void on_show(void *ctx)
+{
+    struct session *s = ctx;
+
+    console_show_now(s->console);
+}
+
+static void on_stop_asked(void *ctx)
+{
+    struct session *s = ctx;
+
+    s->stop_asked = true;
+    agent_interrupt(&s->agent, SIGTERM);
+    stop(s);
+}
+
+static void on_lost(void *ctx, const struct error *err)
+{
+    struct session *s = ctx;
+
+    s->lost = *err;
+    stop(s);
+}
+
+/* ---- the pipeline ---- */
+
+static void on_issue(void *ctx, const struct issue *issue)
+{
+    struct session *s = ctx;
+
+    if (issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED)
+        s->n_failed++;
+    session_warn(s, issue_kind_name(issue->kind), issue->path, issue->message);
+}
+
+static void on_stored(void *ctx, const char *path, uint64_t size)
+{
+    (void)ctx;
+    log_line(LOG_DEBUG, LOG_SESSION, "stored %s (%" PRIu64 " bytes)", path, size);
+}
+
+static void on_failed(void *ctx, const char *path, const struct error *err)
+{
+    struct session *s = ctx;
+
+    s->n_failed++;
+    if (s->q->options->skip_unreadable)
+        session_warn(s, "unreadable", path, err->text);
+    else
+        tell_error(s, path, err, NULL);
+}
+
+static void on_scanned(void *ctx)
+{
+    struct session *s = ctx;
+    struct text message = {0};
+    uint64_t outside = source_links_outside(s->source);
+
+    if (outside == 0)
+        return;
+    text_add_format(&message,
+                    "%" PRIu64 " symbolic link%s to places outside the source: the "
+                    "content was taken",
+                    outside, outside == 1 ? " leads" : "s lead");
+    session_warn(s, "links_outside", NULL, text_string(&message));
+    text_free(&message);
+}
+
+static void on_pipeline_done(void *ctx, const struct error *err)
+{
+    struct session *s = ctx;
+
+    s->pipeline_over = true;
+    error_clear(&s->pipeline_err);
+    error_keep_first(&s->pipeline_err, err);
+}
+
+static const struct pipeline_events pipeline_events = {on_issue, on_stored, on_failed,
+                                                       on_scanned, on_pipeline_done};
+
+static unsigned add_place(struct walk_place *places, unsigned n, const char *folder)
+{
+    struct stat st;
+
+    if (folder == NULL || stat(folder, &st) != 0)
+        return n;
+    places[n] = (struct walk_place){st.st_dev, st.st_ino};
+    return n + 1;
+}
+
+/* Marks stay for the whole session: a run that sets one may be killed. */
+static bool has_mark(struct session *s, const char *name)
+{
+    char *mark = checkpoint_get(s->checkpoint, name);
+    bool has = mark != NULL && mark[0] == '1';
+
+    free(mark);
+    return has;
+}
+
+static void fill_walk(struct session *s, struct walk_options *walk,
+                      struct walk_place leave_out[LEAVE_OUT_MAX])
+{
+    *walk = (struct walk_options){
+        .root = s->place.path,
+        .scratch = s->files.folder,
+        .filter = s->options.filter,
+        .files_from = s->options.files_from,
+        .symlinks = s->options.symlinks,
+        .leave_out = leave_out,
+    };
+    walk->n_leave_out = add_place(leave_out, 0, store_folder(s->agent.store));
+    walk->n_leave_out = add_place(leave_out, walk->n_leave_out, s->files.folder);
+}
+
+struct opening {
+    struct session *session;
+    const struct walk_options *walk;
+    struct error err;
+};
+
+static void open_work(void *ctx)
+{
+    struct opening *o = ctx;
+
+    source_open_tree(&o->session->source, &o->session->agent.loop, o->walk, &o->err);
+}
+
+/* It reads the root folder, and the list of --files-from. */
+static int open_source(struct session *s, const struct walk_options *walk,
+                       struct error *err)
+{
+    struct opening o = {.session = s, .walk = walk};
+
+    agent_work(&s->agent, open_work, &o);
+    if (o.err.kind == ERROR_NONE)
+        return 0;
+    *err = o.err;
+    return -1;
+}
+
+/* One way over the source. */
+static int run_pipeline(struct session *s, struct error *err)
+{
+    struct checkpoint_totals totals;
+    struct walk_place leave_out[LEAVE_OUT_MAX];
+    struct walk_options walk;
+    struct pipeline_options options = {
+        .loop = &s->agent.loop,
+        .store = s->agent.store,
+        .budget = s->agent.budget,
+        .checkpoint = s->checkpoint,
+        .prefix = s->own.prefix,
+        .part_size = s->own.record.part_size,
+        .must_look = has_mark(s, "look"),
+        .events = &pipeline_events,
+        .ctx = s,
+    };
+
+    fill_walk(s, &walk, leave_out);
+    s->n_failed = 0;
+    if (s->agent.signal != 0)
+        return error_set(err, ERROR_CANCELLED, 0, "interrupted");
+    if (open_source(s, &walk, err) != 0)
+        return -1;
+    options.source = s->source;
+    s->pipeline_over = false;
+    s->pipeline = pipeline_start(&options);
+    report_set_pipeline(s->report, s->pipeline);
+    loop_run_until(&s->agent.loop, &s->pipeline_over);
+    report_set_pipeline(s->report, NULL);
+    checkpoint_totals(s->checkpoint, &totals);
+    s->n_failed = totals.files_failed;
+    pipeline_free(s->pipeline);
+    s->pipeline = NULL;
+    source_close(s->source);
+    s->source = NULL;
+    *err = s->lost.kind != ERROR_NONE ? s->lost : s->pipeline_err;
+    return err->kind == ERROR_NONE ? 0 : -1;
+}
+
+/* ---- does the store hold what we noted? ---- */
+
+struct reconciliation {
+    struct session *session;
+    uint64_t n_lost;
+    bool is_over;
+    struct error err;
+};
+
+static int on_seen(void *ctx, const char *name, const struct store_item *item,
+                   struct error *err)
+{
+    struct session *s = ctx;
+    const char *key = item->key + strlen(s->own.prefix);
+
+    (void)name;
+    checkpoint_seen(s->checkpoint, key, item->size, item->etag);
+    return checkpoint_backlog(s->checkpoint) < SEEN_BACKLOG_MAX ? 0
+                                                                : session_flush(s, err);
+}
+
+static int list_objects(struct session *s, const char *folder, struct error *err)
+{
+    struct text prefix = {0};
+    int status;
+
+    text_add_format(&prefix, "%s%s", s->own.prefix, folder);
+    status = agent_list(&s->agent, text_string(&prefix), true, on_seen, s, err);
+    text_free(&prefix);
+    return status;
+}
+
+static void on_reconciled(void *ctx, const struct error *err)
+{
+    struct reconciliation *r = ctx;
+
+    error_keep_first(&r->err, err);
+    r->is_over = true;
+}
+
+/* Compare the plan with a listing of the store.  *n_lost: objects to send again. */
+static int reconcile(struct session *s, uint64_t *n_lost, struct error *err)
+{
+    struct reconciliation r = {.session = s};
+    size_t prefix =
+        store_limits(s->agent.store)->key_prefix_bytes + strlen(s->own.prefix);
+
+    checkpoint_seen_begin(s->checkpoint);
+    if (list_objects(s, "data/", err) != 0 || list_objects(s, "odd/", err) != 0)
+        return -1;
+    checkpoint_seen_end(s->checkpoint, prefix, &r.n_lost, on_reconciled, &r);
+    loop_run_until(&s->agent.loop, &r.is_over);
+    *n_lost = r.n_lost;
+    if (r.err.kind == ERROR_NONE)
+        return 0;
+    *err = r.err;
+    return -1;
+}
+
+enum { STRAYS_BATCH = 500 };
+
+/* Delete one batch of what the listing had and no entry has.  1: there may be more. */
+static int remove_some_strays(struct session *s, struct error *err)
+{
+    char *keys[STRAYS_BATCH];
+    const char *full[STRAYS_BATCH];
+    struct reconciliation r = {.session = s};
+    struct store_op op = {.verb = STORE_DELETE, .keys = full};
+    int status;
+
+    checkpoint_strays(s->checkpoint, keys, STRAYS_BATCH, &op.n_keys, on_reconciled, &r);
+    loop_run_until(&s->agent.loop, &r.is_over);
+    for (size_t i = 0; i < op.n_keys; i++) {
+        struct text key = {0};
+        text_add_format(&key, "%s%s", s->own.prefix, keys[i]);
+        log_line(LOG_INFO, LOG_SESSION, "removing %s: no file has it",
+                 text_string(&key));
+        free(keys[i]);
+        keys[i] = text_take(&key);
+        full[i] = keys[i];
+    }
+    op.key = s->own.prefix;
+    status = op.n_keys == 0 ? 0 : agent_do(&s->agent, &op, err);
+    store_op_clear(&op);
+    for (size_t i = 0; i < op.n_keys; i++)
+        free(keys[i]);
+    if (r.err.kind != ERROR_NONE) {
+        *err = r.err;
+        return -1;
+    }
+    return status != 0 ? -1 : op.n_keys == STRAYS_BATCH;
+}
+
+static int remove_strays(struct session *s, struct error *err)
+{
+    int status;
+
+    do
+        status = remove_some_strays(s, err);
+    while (status == 1);
+    return status;
+}
+
+/*
+ * Where another run, or a power loss, came between, the notes are compared with the
+ * store before they are relied upon, and what is missing is sent once more.  Where
+ * notes were lost, or a file could not be read, the store may hold objects that no
+ * entry has: they go.
+ */
+static int transfer(struct session *s, struct error *err)
+{
+    uint64_t n_lost = 0;
+
+    if (has_mark(s, "reconcile") && reconcile(s, &n_lost, err) != 0)
+        return -1;
+    for (unsigned i = 0; i < RECONCILE_MAX; i++) {
+        if (run_pipeline(s, err) != 0)
+            return -1;
+        if (!has_mark(s, "reconcile") && !has_mark(s, "look") && s->n_failed == 0)
+            return 0;
+        if (reconcile(s, &n_lost, err) != 0 || remove_strays(s, err) != 0)
+            return -1;
+        if (n_lost == 0)
+            return 0;
+    }
+    return error_set(err, ERROR_CORRUPT, 0,
+                     "the store loses objects: %" PRIu64
+                     " that it had acknowledged are "
+                     "not there",
+                     n_lost);
+}
+
+/* ---- publication ---- */
+
+static void tell_published(struct session *s, const struct datastore_record *r)
+{
+    struct event event = {.kind = EVENT_PUBLISHED};
+    struct store_counts counts;
+    char *url = catalog_url(&s->agent, s->name, s->own.version);
+
+    store_counts(s->agent.store, &counts);
+    report_hush(s->report);
+    if (r->files + r->directories + r->symlinks == 0)
+        session_warn(s, "empty", NULL, "there was nothing in the source to upload");
+    event.published = (struct event_published){
+        .name = s->name,
+        .cluster = s->agent.cluster,
+        .url = url,
+        .root = r->root,
+        .version = s->own.version,
+        .files = r->files,
+        .bytes = r->bytes,
+        .bytes_sent = counts.bytes_sent,
+        .parts = report_parts(s->report),
+        .requests = counts.requests,
+        .retries = counts.retries,
+        .seconds = (double)(loop_now_ms(&s->agent.loop) - s->started_ms) / 1000,
+    };
+    tell(s, &event);
+    free(url);
+}
+
+static int publish(struct session *s, struct datastore_record *r, struct error *err)
+{
+    struct publication_options options = {
+        .ownership = &s->own,
+        .checkpoint = s->checkpoint,
+        .source_kind = "local",
+        .source_url = s->place.url,
+        .scratch = s->files.scratch,
+    };
+
+    report_set_publishing(s->report);
+    return publication_run(&s->agent, &options, r, err);
+}
+
+/* Nothing here can take the publication back: trouble is only worth a warning. */
+static void tidy_up(struct session *s)
+{
+    int signal = s->agent.signal;
+    struct error err;
+
+    ownership_stop_beat(&s->own);
+    s->owns = false;
+    s->agent.signal = 0; /* it is published: a signal now only hurries us */
+    if (publication_tidy(&s->agent, &s->own, &err) != 0)
+        session_warn(s, "not_tidied", NULL, err.text);
+    checkpoint_set(s->checkpoint, "published", "1");
+    s->agent.signal = signal;
+}
+
+static int refuse_incomplete(struct session *s, struct error *err)
+{
+    s->hint = "mend them and run the same command again, or publish without them: "
+              "--skip-unreadable";
+    return error_set(err, ERROR_IO, 0,
+                     "%" PRIu64 " file%s or folder%s could not be read, so %s version "
+                     "%" PRIu64 " is not published; all the rest is stored",
+                     s->n_failed, s->n_failed == 1 ? "" : "s",
+                     s->n_failed == 1 ? "" : "s", s->name, s->own.version);
+}
+
+static int upload(struct session *s, struct error *err)
+{
+    struct datastore_record record = {0};
+    int status;
+
+    if (transfer(s, err) != 0)
+        return -1;
+    if (s->n_failed > 0 && !s->q->options->skip_unreadable)
+        return refuse_incomplete(s, err);
+    status = publish(s, &record, err);
+    if (status == 0) {
+        tidy_up(s);
+        tell_published(s, &record);
+    }
+    datastore_record_free(&record);
+    return status;
+}
+
+/* The last run was killed right behind the publication.  When the source is still what
+ * was published the user has what was asked for; else this is a new version. */
+static int finish_published(struct session *s, struct error *err)
+{
+    struct walk_place leave_out[LEAVE_OUT_MAX];
+    struct walk_options walk;
+    struct version v;
+    int is_same = -1;
+
+    tidy_up(s);
+    fill_walk(s, &walk, leave_out);
+    if (catalog_find(&s->agent, s->name, s->own.version, &v, err) == 0)
+        is_same = same_tree(&s->agent, &v, &walk, err);
+    if (is_same == 1)
+        tell_published(s, &v.record);
+    version_free(&v);
+    if (is_same != 0)
+        return is_same == 1 ? 0 : -1;
+    s->is_published = false;
+    return session_begin_next(s, err);
+}
+
+/* ---- beginning and end ---- */
+
+static void start_control(struct session *s)
+{
+    struct text path = {0};
+    struct error err;
+
+    if (paths_make(s->q->paths, PATHS_RUNTIME, &err) != 0 ||
+        control_choose_path(&path, paths_of(s->q->paths, PATHS_RUNTIME),
+                            s->own.record.session, &err) != 0 ||
+        control_open(&s->control, &s->agent.loop, text_string(&path), on_stop_asked, s,
+                     &err) != 0)
+        log_line(LOG_WARNING, LOG_SESSION, "`stop` will not reach this session: %s",
+                 err.text);
+    text_free(&path);
+}
+
+static void start_report(struct session *s)
+{
+    s->status.name = s->name;
+    s->status.cluster = (char *)s->agent.cluster;
+    s->status.store = (char *)store_url(s->agent.store);
+    s->status.source = s->place.path;
+    s->status.session = s->own.record.session;
+    s->status.host = s->own.record.host;
+    s->status.log = s->files.log;
+    s->status.socket = (char *)control_path(s->control);
+    s->status.version = s->own.version;
+    s->status.pid = getpid();
+    s->status.started_ms = agent_clock_ms();
+    s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
+}
+
+static int resolve(struct session *s, struct error *err)
+{
+    const char *folder;
+
+    if (place_resolve(&s->place, s->q->source, err) != 0)
+        return -1;
+    folder = store_folder(s->agent.store);
+    if (folder != NULL && place_is_inside(s->place.path, folder))
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "the source %s lies inside the store %s; choose a folder outside "
+            "it, or another store",
+            s->place.path, folder);
+    if (s->q->options->files_from != NULL &&
+        access(s->q->options->files_from, R_OK) != 0)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "cannot read the list of files %s: %s",
+                         s->q->options->files_from, strerror(errno));
+    if (s->q->name != NULL)
+        snprintf(s->name, sizeof s->name, "%s", s->q->name);
+    else if (name_derive(s->name, s->place.path, s->place.is_folder, err) != 0)
+        return -1;
+    return catalog_fold_name(&s->agent, s->name, err);
+}
+
+static int session_begin(struct session *s, struct error *err)
+{
+    const struct options *o = s->q->options;
+
+    if (agent_open_store(&s->agent, s->q->cluster, s->q->paths, o->jobs, err) != 0 ||
+        resolve(s, err) != 0 || paths_make(s->q->paths, PATHS_SESSIONS, err) != 0)
+        return -1;
+    s->options = *o;
+    shape_format(o, &s->shape);
+    session_files_init(&s->files, paths_of(s->q->paths, PATHS_SESSIONS), s->name,
+                       store_url(s->agent.store), s->place.url);
+    if (session_open(s, err) != 0)
+        return -1;
+    return 0;
+}
+
+static void session_announce(struct session *s)
+{
+    const struct options *o = s->q->options;
+
+    console_set_log(s->console, s->files.log);
+    log_open(console_log_fd(s->console), o->verbose ? LOG_DEBUG : LOG_INFO);
+    if (!s->is_published)
+        ownership_start_beat(&s->own, on_lost, s);
+    start_control(s);
+    start_report(s);
+    tell_session(s);
+}
+
+/* All of it, from the owned number on. */
+static int session_go(struct session *s, struct error *err)
+{
+    session_announce(s);
+    if (s->is_published) {
+        if (finish_published(s, err) != 0)
+            return -1;
+        if (s->is_published)
+            return 0;
+        ownership_start_beat(&s->own, on_lost, s);
+        report_set_version(s->report, s->own.version);
+        tell_session(s);
+    }
+    return upload(s, err);
+}
+
+/* Say in the store that this run is over; a dead network must not hold us up. */
+static void leave(struct session *s, const char *ended)
+{
+    struct error ignored;
+
+    ownership_stop_beat(&s->own);
+    s->agent.signal = 0;
+    if (s->owns && s->lost.kind == ERROR_NONE)
+        ownership_leave(&s->own, ended, &ignored);
+    s->owns = false;
+}
+
+static int exit_code_of(const struct session *s, const struct error *err)
+{
+    if (s->stop_asked)
+        return EXIT_RESUMABLE;
+    if (s->agent.signal != 0)
+        return signals_exit_code(s->agent.signal);
+    if (err->kind == ERROR_CONFLICT && err->code == 0)
+        return EXIT_RESUMABLE; /* someone else is at it */
+    return exit_code_for(err);
+}
+
+static void tell_stopped(struct session *s, const struct error *err, int code)
+{
+    struct event event = {.kind = EVENT_STOPPED};
+    bool is_interrupt = s->stop_asked || s->agent.signal != 0;
+    struct text command = {0};
+
+    text_add_format(&command, "grid datastore resume %s", s->name);
+    event.stopped.exit_code = code;
+    event.stopped.resumable = s->report != NULL && code != EXIT_USAGE;
+    event.stopped.reason = s->stop_asked                ? "asked to stop"
+                           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
+                           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
+                                                        : err->text;
+    event.stopped.resume_command =
+        event.stopped.resumable ? text_string(&command) : NULL;
+    if (s->report != NULL)
+        report_hush(s->report);
+    if (!is_interrupt)
+        tell_error(s, NULL, err, s->hint != NULL ? s->hint : exit_hint_for(err));
+    tell(s, &event);
+    text_free(&command);
+}
+
+static int session_end(struct session *s, int status, const struct error *err)
+{
+    int code = status == 0 ? EXIT_DONE : exit_code_of(s, err);
+    const char *reason = status == 0 ? "" : err->text;
+    struct error final = *err;
+
+    if (status != 0) {
+        tell_stopped(s, &final, code);
+        leave(s, s->n_failed > 0 ? "failed" : "interrupted");
+    }
+    if (s->report != NULL)
+        report_end(s->report, status == 0 ? "published" : "stopped", reason, code);
+    control_close(s->control);
+    session_close_checkpoint(s);
+    signals_stop(s->signals);
+    log_open(-1, LOG_NOTHING);
+    console_close(s->console);
+    report_free(s->report);
+    agent_close(&s->agent);
+    ownership_free(&s->own);
+    session_files_free(&s->files);
+    place_free(&s->place);
+    text_free(&s->shape);
+    if (s->shape_storage != NULL)
+        filter_free(s->options.filter); /* made for this session */
+    free(s->shape_storage);
+    return code;
+}
+
+int session_run(const struct session_request *request)
+{
+    const struct options *o = request->options;
+    struct session s = {.q = request};
+    struct signals_handlers handlers = {on_stop_signal, on_hangup, on_show, &s};
+    struct console_options console = {
+        .mode = o->json ? CONSOLE_JSON : CONSOLE_AUTO,
+        .quiet = o->quiet,
+        .verbose = o->verbose,
+    };
+    struct error err = {0};
+    int status = agent_open(&s.agent, memory_for_payload(o->max_memory), &err);
+
+    if (status != 0) {
+        console_print_error(err.text, NULL);
+        return EXIT_FAILED;
+    }
+    console.loop = &s.agent.loop;
+    s.console = console_open(&console);
+    s.signals = signals_start(&s.agent.loop, &handlers);
+    s.started_ms = loop_now_ms(&s.agent.loop);
+    status = session_begin(&s, &err);
+    if (status == 0)
+        status = session_go(&s, &err);
+    return session_end(&s, status, &err);
+}

@@ -1,0 +1,62 @@
+#ifndef AGENT_SESSION_IMPL_H
+#define AGENT_SESSION_IMPL_H
+
+#include "agent/control.h"
+#include "agent/ownership.h"
+#include "agent/place.h"
+#include "agent/report.h"
+#include "agent/session.h"
+#include "agent/signals.h"
+
+/* Private to the session: what its two files share. */
+struct session {
+    const struct session_request *q;
+    struct options options; /* q's, with the shape of the session that is resumed */
+    char *shape_storage;    /* what options.files_from then points into */
+    struct agent agent;
+    struct console *console;
+    struct place place;
+    char name[NAME_MAX_BYTES + 1];
+    struct text shape;
+    struct session_files files;
+    struct checkpoint *checkpoint;
+    struct ownership own;
+    bool owns; /* session.json is ours */
+    bool is_resumed;
+    bool is_published; /* found so: only the tidying up is left */
+    struct report *report;
+    struct session_status status;
+    struct control *control;
+    struct signals *signals;
+    struct source *source;
+    struct pipeline *pipeline;
+    bool pipeline_over;
+    struct error pipeline_err;
+    const char *hint;  /* of the error that ended it, where its kind says too little */
+    struct error lost; /* another run has taken the session over */
+    bool stop_asked;   /* by `grid datastore stop` */
+    uint64_t n_failed; /* files that could not be read in this run */
+    uint64_t started_ms;
+};
+
+void session_warn(struct session *s, const char *kind, const char *path,
+                  const char *message);
+
+/* Close, and wait until it is closed; harmless on NULL. */
+void session_close_checkpoint(struct session *s);
+
+/*
+ * Open the checkpoint, find out which session this is, and own its version number: a
+ * new one, or the one that an earlier run left, here or (without a checkpoint) in the
+ * store.
+ */
+int session_open(struct session *s, struct error *err);
+
+/* The session that was found turns out to be published: begin another, with a number of
+ * its own. */
+int session_begin_next(struct session *s, struct error *err);
+
+/* Wait until all notes are committed. */
+int session_flush(struct session *s, struct error *err);
+
+#endif

@@ -1,0 +1,409 @@
+/*
+ * Which session is it?
+ *
+ *   checkpoint says          store says                   then
+ *   nothing                  no session of ours           draw an id, reserve a number
+ *   nothing                  ours, unfinished             take it up; trust nothing
+ * noted a session                its record, our last run     take it up a session its
+ * record, another run      take it over (or refuse) a session                published
+ * by it              tidy up a session                deleted begin a new one published
+ * -                            begin a new one; the old data base stays as a cache
+ *
+ * The session id is drawn and committed before the store hears of it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/catalog.h"
+#include "agent/publication.h"
+#include "agent/session_impl.h"
+#include "agent/shape.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* ---- the checkpoint ---- */
+
+static void on_checkpoint_closed(void *ctx)
+{
+    bool *is_closed = ctx;
+
+    *is_closed = true;
+}
+
+void session_close_checkpoint(struct session *s)
+{
+    bool is_closed = false;
+
+    if (s->checkpoint == NULL)
+        return;
+    checkpoint_close(s->checkpoint, on_checkpoint_closed, &is_closed);
+    s->checkpoint = NULL;
+    loop_run_until(&s->agent.loop, &is_closed);
+}
+
+struct flush {
+    bool is_over;
+    struct error err;
+};
+
+static void on_flushed(void *ctx, const struct error *err)
+{
+    struct flush *f = ctx;
+
+    error_keep_first(&f->err, err);
+    f->is_over = true;
+}
+
+int session_flush(struct session *s, struct error *err)
+{
+    struct flush f = {0};
+
+    checkpoint_flush(s->checkpoint, on_flushed, &f);
+    loop_run_until(&s->agent.loop, &f.is_over);
+    if (f.err.kind == ERROR_NONE)
+        return 0;
+    *err = f.err;
+    return -1;
+}
+
+/* Who has it?  The status file says. */
+static int say_busy(struct session *s, struct error *err)
+{
+    struct session_status other;
+    struct error ignored;
+
+    s->hint =
+        "watch it with `grid datastore status`; `grid datastore stop` ends it so that "
+        "it can go on";
+    if (session_status_read(&other, s->files.status, &ignored) == 0)
+        error_set(err, ERROR_CONFLICT, 0,
+                  "%s is being uploaded already, by pid %" PRId64 " on %s", s->name,
+                  other.pid, other.host);
+    else
+        error_set(err, ERROR_CONFLICT, 0,
+                  "%s is being uploaded already, by another grid on this machine",
+                  s->name);
+    session_status_free(&other);
+    return -1;
+}
+
+/* Where locks do not work the checkpoint would be in danger: it is kept on a local
+ * disk, and the store is relied upon when that is gone. */
+static int open_in_scratch(struct session *s, struct error *err)
+{
+    struct text path = {0};
+    bool lock_works;
+    int status;
+
+    session_warn(s, "no_locks", s->files.folder,
+                 "file locks do not work here; the checkpoint is kept in the runtime "
+                 "folder of this machine");
+    session_close_checkpoint(s);
+    text_add_format(&path, "%s/%s.db", paths_of(s->q->paths, PATHS_RUNTIME),
+                    s->files.stem);
+    status = checkpoint_open(&s->checkpoint, &s->agent.loop, text_string(&path),
+                             &lock_works, err);
+    text_free(&path);
+    return status;
+}
+
+static int open_checkpoint(struct session *s, struct error *err)
+{
+    bool lock_works = true;
+    int status = checkpoint_open(&s->checkpoint, &s->agent.loop, s->files.database,
+                                 &lock_works, err);
+
+    if (status != 0 && err->kind == ERROR_CONFLICT)
+        return say_busy(s, err);
+    if (status != 0 && err->kind == ERROR_CORRUPT) {
+        session_warn(s, "damaged_checkpoint", s->files.database,
+                     "the checkpoint is damaged and was set aside; going on from what "
+                     "the store has");
+        if (session_files_set_aside(s->files.database, "damaged", err) != 0)
+            return -1;
+        session_files_remove_database(&s->files); /* what SQLite kept beside it */
+        status = checkpoint_open(&s->checkpoint, &s->agent.loop, s->files.database,
+                                 &lock_works, err);
+    }
+    if (status == 0 && !lock_works)
+        status = open_in_scratch(s, err);
+    return status;
+}
+
+static int begin_new_checkpoint(struct session *s, const char *suffix,
+                                struct error *err)
+{
+    session_close_checkpoint(s);
+    if (suffix != NULL && session_files_set_aside(s->files.database, suffix, err) != 0)
+        return -1;
+    session_files_remove_database(&s->files);
+    return open_checkpoint(s, err);
+}
+
+/* ---- beginning ---- */
+
+static void note_number(struct session *s)
+{
+    struct text number = {0};
+
+    text_add_format(&number, "%" PRIu64, s->own.version);
+    checkpoint_set(s->checkpoint, "version", text_string(&number));
+    checkpoint_set(s->checkpoint, "run", s->own.record.run);
+    checkpoint_set(s->checkpoint, "session", s->own.record.session);
+    checkpoint_set(s->checkpoint, "shape", text_string(&s->shape));
+    text_free(&number);
+}
+
+static int begin_session(struct session *s, struct error *err)
+{
+    agent_random_hex(s->own.record.session, RECORD_ID_BYTES);
+    checkpoint_set(s->checkpoint, "session", s->own.record.session);
+    checkpoint_set(s->checkpoint, "shape", text_string(&s->shape));
+    if (session_flush(s, err) != 0 || ownership_reserve(&s->own, err) != 0)
+        return -1;
+    s->owns = true;
+    note_number(s);
+    return session_flush(s, err);
+}
+
+/* ---- taking up ---- */
+
+/* `resume` goes on with the options that the session was begun with. */
+static int adopt_shape(struct session *s, const char *shape, struct error *err)
+{
+    if (shape_apply(&s->options, shape, &s->shape_storage, err) != 0)
+        return -1;
+    text_clear(&s->shape);
+    text_add(&s->shape, shape);
+    free(s->own.record.options);
+    s->own.record.options = mem_copy_string(shape);
+    return 0;
+}
+
+static int check_shape(struct session *s, const char *shape, struct error *err)
+{
+    if (s->q->is_resume && shape != NULL)
+        return adopt_shape(s, shape, err);
+    if (shape == NULL || strcmp(shape, text_string(&s->shape)) == 0)
+        return 0;
+    s->hint =
+        "give the same options to go on with it, or --fresh to give it up and begin "
+        "anew";
+    return error_set(
+        err, ERROR_USAGE, 0,
+        "an interrupted upload of %s was begun with other filters or another "
+        "symlink policy (%s)",
+        s->name, shape);
+}
+
+/*
+ * Was it published already, by a run that was killed right behind that?  Then nothing
+ * of it may be touched but what is to be tidied up.  0, or -1 with *err.
+ */
+static int find_published(struct session *s, struct error *err)
+{
+    struct datastore_record published;
+    int status = publication_find(&s->agent, &s->own, &published, err);
+
+    datastore_record_free(&published);
+    s->is_published = status == 1;
+    return status < 0 ? -1 : 0;
+}
+
+/* Take up version own.version.  1: it is owned; 0: there is nothing to take up, begin
+ * anew.
+ */
+static int take_up(struct session *s, const char *last_run, struct error *err)
+{
+    enum ownership_past past = OWNERSHIP_FOREIGN;
+    int status =
+        ownership_resume(&s->own, last_run, s->q->options->take_over, &past, err);
+
+    if (status != 0 && err->kind == ERROR_NOT_FOUND) {
+        if (find_published(s, err) == 0)
+            return s->is_published;
+        return err->kind == ERROR_CONFLICT ? 0 : -1;
+    }
+    if (status != 0 && err->kind == ERROR_CONFLICT)
+        s->hint = "wait for it, or take it over with --take-over if that run is dead";
+    if (status != 0)
+        return -1;
+    s->owns = s->is_resumed = true;
+    if (past == OWNERSHIP_FOREIGN) {
+        /* Our notes may be of bytes that another run has replaced: the store is asked.
+         */
+        if (last_run != NULL && begin_new_checkpoint(s, NULL, err) != 0)
+            return -1;
+        checkpoint_set(s->checkpoint, "look", "1");
+    } else if (past == OWNERSHIP_REBOOTED) {
+        checkpoint_set(s->checkpoint, "reconcile", "1");
+    }
+    note_number(s);
+    if (session_flush(s, err) != 0 || find_published(s, err) != 0)
+        return -1;
+    return 1;
+}
+
+/* Is this the session that the user means? */
+static bool is_meant(const struct session *s, const struct version *v)
+{
+    struct session_record me = {0};
+    bool is_meant;
+
+    if (v->session.session[0] == '\0' || v->status == VERSION_DELETED)
+        return false; /* a published one counts while its session's record is there */
+    if (s->q->is_resume)
+        return true; /* named explicitly */
+    session_record_sign(&me);
+    is_meant = strcmp(v->session.user, me.user) == 0 &&
+               strcmp(v->session.source, s->place.url) == 0 &&
+               strcmp(v->session.options, text_string(&s->shape)) == 0;
+    session_record_free(&me);
+    return is_meant;
+}
+
+/* Then it is not touched: this is another upload of the same folder. */
+static bool is_alive_elsewhere(struct session *s, const struct version *v)
+{
+    struct text message = {0};
+
+    if (v->status != VERSION_UPLOADING || s->q->is_resume || s->q->options->take_over)
+        return false;
+    text_add_format(
+        &message,
+        "version %" PRIu64 " is being uploaded from the same source by %s on %s "
+        "(pid %" PRId64 "); this is a version of its own (--take-over would "
+        "take that one over)",
+        v->number, v->session.user, v->session.host, v->session.pid);
+    session_warn(s, "uploading_elsewhere", NULL, text_string(&message));
+    text_free(&message);
+    return true;
+}
+
+/* Look for it in the store, newest first.  1: found and owned, 0: none, -1: error. */
+static int find_in_store(struct session *s, const char *session_id, struct error *err)
+{
+    uint64_t *numbers;
+    size_t n;
+    int status = catalog_numbers(&s->agent, s->name, &numbers, &n, err);
+
+    while (status == 0 && n-- > 0) {
+        struct version v;
+        bool is_it = false;
+        status = catalog_read(&s->agent, s->name, numbers[n], &v, err);
+        if (status == 0)
+            is_it = session_id != NULL ? strcmp(v.session.session, session_id) == 0
+                                       : is_meant(s, &v);
+        if (is_it && session_id == NULL && is_alive_elsewhere(s, &v))
+            is_it = false;
+        if (is_it && s->q->is_resume && session_id == NULL)
+            status = adopt_shape(s, v.session.options, err);
+        version_free(&v);
+        if (!is_it || status != 0)
+            continue;
+        s->own.version = numbers[n];
+        status = take_up(s, NULL, err);
+    }
+    free(numbers);
+    return status;
+}
+
+/* Given up by --fresh: the number stays used, the rest goes. */
+static int give_up_old(struct session *s, const char *session_id, struct error *err)
+{
+    char *number = checkpoint_get(s->checkpoint, "version");
+    char *run = checkpoint_get(s->checkpoint, "run");
+    struct version v;
+    uint64_t version;
+    int status = 0;
+
+    if (number != NULL && text_parse_u64(number, &version) == 0) {
+        status = catalog_read(&s->agent, s->name, version, &v, err);
+        if (status == 0 && strcmp(v.session.session, session_id) == 0 &&
+            v.status != VERSION_SUCCEEDED) {
+            if (s->q->options->take_over ||
+                (run != NULL && strcmp(v.session.run, run) == 0))
+                v.status = VERSION_INTERRUPTED; /* we hold its checkpoint: it is dead */
+            status = catalog_delete(&s->agent, &v, err);
+        }
+        version_free(&v);
+    }
+    free(number);
+    free(run);
+    return status;
+}
+
+static int go_on(struct session *s, const char *session_id, struct error *err)
+{
+    char *number = checkpoint_get(s->checkpoint, "version");
+    char *run = checkpoint_get(s->checkpoint, "run");
+    int status;
+
+    memcpy(s->own.record.session, session_id, strlen(session_id) + 1);
+    if (number != NULL && text_parse_u64(number, &s->own.version) == 0)
+        status = take_up(s, run == NULL ? "" : run, err);
+    else
+        status = find_in_store(s, session_id, err); /* killed while it reserved */
+    free(number);
+    free(run);
+    return status;
+}
+
+static int choose_session(struct session *s, struct error *err)
+{
+    char *session_id = checkpoint_get(s->checkpoint, "session");
+    char *shape = checkpoint_get(s->checkpoint, "shape");
+    char *published = checkpoint_get(s->checkpoint, "published");
+    int status = 0;
+
+    if (published != NULL) {
+        status = begin_new_checkpoint(s, "cache", err);
+    } else if (session_id != NULL && strlen(session_id) == 2 * RECORD_ID_BYTES) {
+        if (s->q->options->fresh) {
+            status = give_up_old(s, session_id, err);
+        } else {
+            status = check_shape(s, shape, err);
+            if (status == 0)
+                status = go_on(s, session_id, err);
+        }
+        if (status == 0)
+            status = begin_new_checkpoint(s, NULL, err);
+    } else if (!s->q->options->fresh) {
+        status = find_in_store(s, NULL, err);
+    }
+    free(session_id);
+    free(shape);
+    free(published);
+    return status;
+}
+
+int session_begin_next(struct session *s, struct error *err)
+{
+    if (begin_new_checkpoint(s, "cache", err) != 0)
+        return -1;
+    agent_random_hex(s->own.record.run, RECORD_ID_BYTES);
+    s->is_resumed = false;
+    return begin_session(s, err);
+}
+
+int session_open(struct session *s, struct error *err)
+{
+    int status;
+
+    if (open_checkpoint(s, err) != 0)
+        return -1;
+    s->own.agent = &s->agent;
+    s->own.name = mem_copy_string(s->name);
+    s->own.record.source = mem_copy_string(s->place.url);
+    s->own.record.options = mem_copy_string(text_string(&s->shape));
+    s->own.record.part_size = s->q->options->part_size;
+    agent_random_hex(s->own.record.run, RECORD_ID_BYTES);
+    status = choose_session(s, err);
+    if (status == 0 && s->q->is_resume)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "there is no interrupted upload of %s to resume", s->name);
+    return status == 0 ? begin_session(s, err) : status < 0 ? -1 : 0;
+}
