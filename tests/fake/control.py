@@ -1,0 +1,93 @@
+"""
+What tests tell a running server, and ask it, under /.fake/ (no bucket's name begins with a dot).
+
+  GET    /.fake/log?from=N       the access log from entry N on, JSON lines
+  POST   /.fake/faults           a list of rules (fault.py) in place of the old ones; GET: with counts
+  POST   /.fake/options          behaviour by name (behaviour.py); GET: all of it
+  POST   /.fake/users            {access_key, secret, account, token, expires_in_s, deny, read_only}
+  DELETE /.fake/users/KEY
+  POST   /.fake/buckets          {name, region, owner}
+  GET    /.fake/state            buckets with objects and uploads; requests in flight
+  POST   /.fake/reset            RST on all other connections
+  POST   /.fake/outage           {seconds, mode: refuse | blackhole}: connections are reset (blackhole:
+                                 left alone and silent), new ones refused (accepted, never answered)
+"""
+
+import asyncio
+import json
+from urllib.parse import unquote
+
+from sts import User
+from wire import Answer, Body
+
+
+class Control:
+    def __init__(self, server):
+        self.server = server
+        self.outage = None  # async function of mode, seconds: set by what owns the listening socket
+
+    async def serve(self, connection, request):
+        body = Body(connection, int(request.header("content-length", "0")), False)
+        data = await body.exactly(body.length) if body.length else b""
+        name = request.path.decode()[len("/.fake/"):]
+        try:
+            answer = await self.answer(request, name, json.loads(data) if data else None, connection)
+        except (KeyError, ValueError, TypeError) as error:
+            answer = Answer(400, f"{type(error).__name__}: {error}\n".encode())
+        if not connection.is_gone():
+            await connection.write(answer.head(request.method, request.keep_alive) + answer.body)
+        return request.keep_alive
+
+    async def answer(self, request, name, value, connection):
+        server, is_read = self.server, request.method == "GET"
+        if name == "log":
+            return Answer(body=server.log.since(int(dict(request.query).get("from", 0))))
+        if name == "faults":
+            if not is_read:
+                server.faults.replace(value or [])
+            return as_json(server.faults.report())
+        if name == "options":
+            if not is_read:
+                server.behaviour.set(value)
+            return as_json(vars(server.behaviour))
+        if name == "state":
+            return as_json(self.state())
+        if is_read:
+            return Answer(404)
+        return await self.change(request, name, value, connection)
+
+    async def change(self, request, name, value, connection):
+        server = self.server
+        if name == "users":
+            expires = value.pop("expires_in_s", None)
+            value["expires"] = None if expires is None else server.now() + expires
+            value.setdefault("account", next(iter(server.users.known.values())).account)
+            server.users.add(User(**value))
+        elif name.startswith("users/") and request.method == "DELETE":
+            server.users.known.pop(unquote(name[6:]), None)
+        elif name == "buckets":
+            owner = value.get("owner") or next(iter(server.users.known.values())).account
+            server.add_bucket(value["name"], owner, value.get("region"))
+        elif name == "reset":
+            for other in [c for c in server.connections.values() if c is not connection]:
+                other.reset()
+        elif name == "outage":
+            asyncio.get_running_loop().call_later(
+                0.01, lambda: asyncio.ensure_future(self.outage(value.get("mode", "refuse"), value["seconds"])))
+        else:
+            return Answer(404)
+        return Answer(204)
+
+    def state(self):
+        buckets = {}
+        for bucket in self.server.buckets.values():
+            buckets[bucket.name] = {
+                "objects": {key: {"size": o.size, "etag": o.etag} for key, o in bucket.objects.items()},
+                "uploads": [{"id": u.id, "key": u.key, "parts": {n: p.size for n, p in u.parts.items()}}
+                            for u in bucket.uploads.values()]}
+        return {"buckets": buckets, "in_flight": self.server.in_flight,
+                "most_in_flight": self.server.most_in_flight, "connections": len(self.server.connections)}
+
+
+def as_json(value):
+    return Answer(body=json.dumps(value).encode(), headers={"Content-Type": "application/json"})

@@ -1,0 +1,314 @@
+"""Scripted and seeded faults, limits and outages: what a client sees, and what was carried out."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+import urllib.error
+
+import pytest
+from fault import CHAOS, KNOWN
+from rawclient import Client, read_answer
+
+MIB = 1 << 20
+BODY = b"x" * MIB
+BROKEN = (ConnectionError, TimeoutError, ValueError, IndexError)
+
+
+@pytest.fixture
+def s(fake):
+    return fake()
+
+
+def put(s, key="k", body=BODY):
+    """The status of a PUT, or "broken"."""
+    try:
+        return Client(s).put(f"/test/{key}", body, "UNSIGNED-PAYLOAD").status
+    except BROKEN:
+        return "broken"
+
+
+def is_there(s, key="k"):
+    return key in s.state()["buckets"]["test"]["objects"]
+
+
+@pytest.mark.parametrize("fault, more, seen, done", [
+    ("reset_before", {}, "broken", False),
+    ("reset_during", {}, "broken", False),
+    ("reset_during", {"bytes": 100}, "broken", False),
+    ("reset_after", {}, "broken", False),
+    ("lost_answer", {}, "broken", True),
+    ("error", {"code": "InternalError"}, 500, False),
+    ("error", {"code": "SlowDown", "status": 429}, 429, False),
+    ("error_early", {"code": "SlowDown"}, 503, False),
+    ("error_after", {"code": "InternalError"}, 500, True),
+    ("html", {}, 200, False),
+    ("html", {"status": 502, "done": True}, 502, True),
+    ("redirect", {}, 302, False),
+    ("garbage", {}, "broken", False),
+    ("truncated", {}, "broken", True),
+    ("truncated", {"fraction": 0.99}, "broken", True),
+    ("silent", {"seconds": 0.2}, "broken", False),
+    ("stall_before", {"seconds": 0.2}, 200, True),
+    ("stall_during", {"seconds": 0.2}, 200, True),
+    ("delay", {"seconds": 0.2}, 200, True),
+    ("wrong_etag", {}, 200, True),
+    ("duplicate", {}, 200, True),
+])
+def test_fault(s, fault, more, seen, done):
+    s.faults({"op": "PutObject", "fault": fault, "nth": 2, **more})
+    assert put(s, "first") == 200
+    start = time.monotonic()
+    assert put(s) == seen
+    assert time.monotonic() - start >= more.get("seconds", 0)
+    assert is_there(s) == done
+    assert put(s, "third") == 200
+    assert s.fault_counts()[0]["hits"] == 1
+    entry = next(e for e in s.log("test") if e["key"] == "k")
+    assert entry["fault"] and entry["done"] == done and entry["status"] == (seen if seen != "broken" else
+                                                                            entry["status"])
+
+
+def test_every_fault_is_known_to_chaos_or_tested_here():
+    assert {kind for _, kind, _ in CHAOS} <= KNOWN
+
+
+def test_a_reset_within_the_body_takes_so_much_of_it(s):
+    s.faults({"fault": "reset_during", "bytes": 300_000})
+    assert put(s) == "broken"
+    entry = s.log("test")[-1]
+    assert entry["wire_bytes"] == 300_000 and entry["status"] == 0
+
+
+def test_html_is_no_s3_answer(s):
+    s.faults({"op": "PutObject", "fault": "html"}, {"op": "GetObject", "fault": "redirect"})
+    page = Client(s).put("/test/k", b"x")
+    assert page.headers["content-type"].startswith("text/html") and b"<html>" in page.body
+    assert "etag" not in page.headers
+    assert Client(s).put("/test/k", b"", method="GET").headers["location"] == "http://login.invalid/"
+
+
+def test_retry_after(s):
+    s.faults({"fault": "error", "code": "SlowDown", "retry_after": 7, "times": 1})
+    answer = Client(s).put("/test/k", BODY)
+    assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "SlowDown", "7")
+
+
+def test_late(s):
+    """The client gave up; the server carries it out after all."""
+    s.faults({"fault": "late", "seconds": 0.4, "nth": 1})
+    assert put(s, body=b"late") == "broken"
+    assert not is_there(s)
+    assert put(s, body=b"newer") == 200
+    deadline = time.monotonic() + 5
+    while s.read("test", "k") != b"late":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_answers_that_lie(s):
+    s.boto.put_object(Bucket="test", Key="k", Body=b"0123456789")
+    s.faults({"op": "PutObject", "fault": "wrong_etag"}, {"op": "GetObject", "fault": "flip", "at": 3},
+             {"op": "HeadObject", "fault": "wrong_size"})
+    assert "bad" in Client(s).put("/test/l", b"x").headers["etag"]
+    assert Client(s).put("/test/k", b"", method="GET").body == b"0122456789"
+    assert Client(s).put("/test/k", b"", method="HEAD").headers["content-length"] == "11"
+    s.faults({"fault": "wrong_checksum"})
+    answer = Client(s).put("/test/l", b"123456789", headers={"x-amz-checksum-crc32c": "4waSgw=="})
+    assert answer.headers["x-amz-checksum-crc32c"] == "AAAAAA=="
+
+
+def upload(s, key="m"):
+    """(target of Complete, its document)"""
+    it = {"Bucket": "test", "Key": key}
+    it["UploadId"] = s.boto.create_multipart_upload(**it)["UploadId"]
+    etag = s.boto.upload_part(**it, PartNumber=1, Body=b"part")["ETag"]
+    document = (f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+                "</CompleteMultipartUpload>")
+    return f"/test/{key}?uploadId={it['UploadId']}", document.encode()
+
+
+def complete(s, target, document):
+    """With http.client, which knows Transfer-Encoding: chunked."""
+    client = Client(s)
+    import hashlib
+    client.head("POST", target, {"Content-Length": str(len(document))}, hashlib.sha256(document).hexdigest())
+    connection = http.client.HTTPConnection("127.0.0.1", s.port, timeout=10)
+    connection.request("POST", target, document, {k: v for k, v in client.request.headers.items()})
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_complete_with_white_space(s):
+    s.faults({"op": "CompleteMultipartUpload", "fault": "whitespace", "seconds": 0.5})
+    start = time.monotonic()
+    status, body = complete(s, *upload(s))
+    assert status == 200 and time.monotonic() - start >= 0.5
+    assert body.startswith(b"<?xml") and b"?>\n   " in body and b"<CompleteMultipartUploadResult" in body
+    assert is_there(s, "m")
+
+
+@pytest.mark.parametrize("rule", [{"fault": "whitespace", "seconds": 0.3, "code": "InternalError"},
+                                  {"fault": "error_in_200", "code": "InternalError"}])
+def test_complete_with_an_error_in_200(s, rule):
+    s.faults({"op": "CompleteMultipartUpload", "nth": 1, **rule})
+    target, document = upload(s)
+    status, body = complete(s, target, document)
+    assert status == 200 and b"<Code>InternalError</Code>" in body
+    assert not is_there(s, "m")
+    assert complete(s, target, document)[0] == 200 and is_there(s, "m")
+
+
+def test_which_requests_a_rule_meets(s):
+    def run(rule, n=6, key="k"):
+        s.faults({"fault": "error", **rule})
+        return [i + 1 for i in range(n) if put(s, key, b"") != 200]
+    assert run({"nth": [2, 5]}) == [2, 5]
+    assert run({"from": 4}) == [4, 5, 6]
+    assert run({"every": 3}) == [3, 6]
+    assert run({"times": 2}) == [1, 2]
+    assert run({"from": 3, "times": 1}) == [3]
+    assert run({"op": "UploadPart"}) == [] == run({"key": "other*"}) == run({"part": 3})
+    assert run({"key": "a/*"}, key="a/b/c") == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(urllib.error.HTTPError):
+        s.faults({"fault": "no such"})
+    with pytest.raises(urllib.error.HTTPError):
+        s.faults({"fault": "error", "nht": 1})
+
+
+def test_the_same_seed_draws_the_same(s):
+    def run(seed):
+        s.faults({"fault": "error", "chance": 0.5, "seed": seed})
+        return [put(s, "k", b"") for _ in range(30)]
+    first = run(7)
+    assert run(7) == first and 200 in first and 500 in first
+    assert any(run(seed) != first for seed in (8, 9))
+
+
+def test_chaos_ends_with_everything_stored(s):
+    """A naive client that tries again until it is told 200 with an ETag."""
+    s.faults({"fault": "chaos", "chance": 0.5, "seed": 3})
+    kinds = set()
+    for i in range(40):
+        for _ in range(50):
+            try:
+                answer = Client(s).put(f"/test/{i}", b"%d" % i, "UNSIGNED-PAYLOAD")
+            except BROKEN:
+                continue
+            if answer.status == 200 and "etag" in answer.headers:
+                break
+        else:
+            pytest.fail("50 faults one after another")
+    s.faults()
+    assert all(s.read("test", str(i)) == b"%d" % i for i in range(40))
+    kinds = {e["fault"] for e in s.log("test")} - {None}
+    assert len(kinds) >= 10, kinds
+
+
+def test_rules_from_a_file(fake, tmp_path):
+    (tmp_path / "rules").write_text(json.dumps([{"fault": "error", "nth": 1}]))
+    s = fake(arguments=["--faults", str(tmp_path / "rules")])
+    assert [put(s), put(s)] == [500, 200]
+
+
+# ---- limits
+
+
+def at_once(s, n, size=1000):
+    found = []
+    threads = [threading.Thread(target=lambda i=i: found.append(put(s, f"k{i}", b"x" * size))) for i in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return found
+
+
+def test_slow_down_above(s):
+    s.options(slow_down_above=3, latency_s=0.3)
+    found = at_once(s, 10)
+    assert 3 <= found.count(200) < 10 and set(found) == {200, 503}
+    s.options(slow_down_above=0)
+    assert at_once(s, 5) == [200] * 5
+    assert s.state()["most_in_flight"] >= 4
+
+
+def test_requests_a_second(s):
+    s.options(requests_per_s=40)
+    start, found = time.monotonic(), []
+    while time.monotonic() < start + 1.0:
+        found.append(put(s, "k", b""))
+    assert set(found) == {200, 503}
+    assert 30 <= found.count(200) <= 60
+
+
+def test_bytes_a_second(s):
+    s.options(bytes_per_s=4 * MIB)
+    start = time.monotonic()
+    assert put(s, body=b"x" * 2 * MIB) == 200
+    assert 0.3 <= time.monotonic() - start < 3
+
+
+def test_latency(s):
+    s.options(latency_by_op={"PutObject": 0.3})
+    start = time.monotonic()
+    assert put(s) == 200 and time.monotonic() - start >= 0.3
+
+
+def test_a_silent_client_gets_request_timeout(s):
+    s.options(body_timeout_s=0.3)
+    client = Client(s)
+    head = client.head("PUT", "/test/k", {"Content-Length": "100"}, "UNSIGNED-PAYLOAD")
+    with socket.create_connection(client.at, timeout=10) as c:
+        c.sendall(head + b"part of it")
+        answer = read_answer(c)
+        assert (answer.status, answer.code) == (400, "RequestTimeout")
+        assert c.recv(1) == b""
+    assert not is_there(s)
+
+
+# ---- outages
+
+
+def test_refused_for_a_while(s):
+    client = Client(s)
+    with socket.create_connection(client.at, timeout=10) as old:
+        s.outage(0.6)
+        with pytest.raises(ConnectionError):
+            if not old.recv(1):
+                raise ConnectionError
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(client.at, timeout=10)
+    deadline = time.monotonic() + 5
+    while put(s) != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_black_hole(s):
+    s.outage(0.8, "blackhole")
+    time.sleep(0.1)
+    with socket.create_connection(("127.0.0.1", s.port), timeout=0.3) as c:
+        c.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            c.recv(1)
+    time.sleep(0.7)
+    assert put(s) == 200
+
+
+def test_all_connections_reset(s):
+    with socket.create_connection(("127.0.0.1", s.port), timeout=10) as c:
+        c.sendall(b"PUT /test/k HTTP/1.1\r\n")
+        time.sleep(0.1)
+        s.reset_connections()
+        with pytest.raises(ConnectionResetError):
+            c.recv(1)
+
+
+def test_a_clock_that_is_wrong(s):
+    s.options(clock_offset_s=3600)
+    answer = Client(s).put("/test/k", b"x")
+    assert answer.code == "RequestTimeTooSkewed"
+    s.options(clock_offset_s=0)
+    assert put(s) == 200
