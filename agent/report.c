@@ -33,6 +33,42 @@ struct report {
     struct error write_err;
 };
 
+/* ---- the status file ---- */
+
+static void write_work(void *ctx)
+{
+    struct report *r = ctx;
+
+    error_clear(&r->write_err);
+    session_status_write(&r->written, r->file, &r->write_err);
+}
+
+static void on_written(void *ctx)
+{
+    struct report *r = ctx;
+
+    r->is_writing = false;
+    if (r->write_err.kind != ERROR_NONE)
+        log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
+}
+
+static void write_status(struct report *r)
+{
+    if (r->is_writing)
+        return;
+    r->is_writing = true;
+    r->written = r->status; /* its strings do not change */
+    loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
+}
+
+static void wait_for_status(struct report *r)
+{
+    while (r->is_writing)
+        uv_run(&r->agent->loop.uv, UV_RUN_ONCE);
+}
+
+/* ---- the beginning ---- */
+
 static void on_tick(uv_timer_t *timer);
 
 struct report *report_start(struct agent *a, struct console *console,
@@ -44,11 +80,15 @@ struct report *report_start(struct agent *a, struct console *console,
     r->console = console;
     r->status = *status;
     r->status.exit_code = -1;
+    r->status.state = (char *)progress_state_name(STATE_SCANNING);
+    r->status.updated_ms = agent_clock_ms();
     r->file = mem_copy_string(file);
     r->at_ms = loop_now_ms(&a->loop);
     uv_timer_init(&a->loop.uv, &r->timer);
     r->timer.data = r;
     uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
+    write_status(r);
+    wait_for_status(r);
     return r;
 }
 
@@ -196,32 +236,6 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
     console_event(r->console, &event);
 }
 
-static void write_work(void *ctx)
-{
-    struct report *r = ctx;
-
-    error_clear(&r->write_err);
-    session_status_write(&r->written, r->file, &r->write_err);
-}
-
-static void on_written(void *ctx)
-{
-    struct report *r = ctx;
-
-    r->is_writing = false;
-    if (r->write_err.kind != ERROR_NONE)
-        log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
-}
-
-static void write_status(struct report *r)
-{
-    if (r->is_writing)
-        return;
-    r->is_writing = true;
-    r->written = r->status; /* its strings do not change */
-    loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct report *r = timer->data;
@@ -255,15 +269,13 @@ void report_end(struct report *r, const char *state, const char *reason, int exi
     on_tick(&r->timer);
     uv_close((uv_handle_t *)&r->timer, on_closed);
     loop_run_until(&r->agent->loop, &r->is_closed);
-    while (r->is_writing)
-        uv_run(&r->agent->loop.uv, UV_RUN_ONCE);
+    wait_for_status(r);
     r->status.state = (char *)state;
     r->status.reason = (char *)reason;
     r->status.exit_code = exit_code;
     r->status.updated_ms = agent_clock_ms();
     write_status(r);
-    while (r->is_writing)
-        uv_run(&r->agent->loop.uv, UV_RUN_ONCE);
+    wait_for_status(r);
 }
 
 void report_free(struct report *r)

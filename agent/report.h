@@ -13,7 +13,8 @@
 struct report;
 
 /* status: what does not change (name, store, pid, ...); the report keeps a copy of the
- * pointers, so the strings must outlive it.  file: the status file. */
+ * pointers, so the strings must outlive it.  file: the status file; it is there when
+ * this returns, so that `resume` and `status` know of a run from its first word on. */
 struct report *report_start(struct agent *a, struct console *console,
                             const struct session_status *status, const char *file);
 

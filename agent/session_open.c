@@ -1,13 +1,16 @@
 /*
  * Which session is it?
  *
- *   checkpoint says          store says                   then
- *   nothing                  no session of ours           draw an id, reserve a number
- *   nothing                  ours, unfinished             take it up; trust nothing
- * noted a session                its record, our last run     take it up a session its
- * record, another run      take it over (or refuse) a session                published
- * by it              tidy up a session                deleted begin a new one published
- * -                            begin a new one; the old data base stays as a cache
+ *   checkpoint says   store says                     then
+ *   ---------------   ----------------------------   -------------------------------
+ *   nothing           no session of ours             draw an id, reserve a number
+ *   nothing           ours, unfinished               take it up, trust nothing
+ *   a session         its record, of our last run    take it up
+ *   a session         its record, of another run     take it over, or refuse
+ *   a session         published by it                tidy up
+ *   a session         deleted                        begin a new one
+ *   published         -                              begin a new one; the old data
+ *                                                    base stays as a cache
  *
  * The session id is drawn and committed before the store hears of it.
  */
