@@ -38,6 +38,7 @@ static void job_free(struct job *job)
     free(job->path);
     free(job->text);
     free(job->blocks);
+    free(job->parts);
     free(job->err);
     free(job);
 }

@@ -54,7 +54,7 @@ struct part_record {
     char etag[CHECKPOINT_ETAG_MAX];
     uint32_t crc32c;
     const struct digest *blocks; /* of the part's blocks, owned by whoever made this */
-    uint32_t n_blocks;
+    uint32_t n_blocks;           /* 0: known by its ETag only, as the store lists it */
 };
 
 /* How a file is cut, and what the store has of it.  Zeroed: nothing. */
@@ -171,6 +171,10 @@ struct upload_note {
     struct stamp stamp; /* of the file as it was opened; all parts are of that */
     int64_t read_at_ns; /* no part was read before; by the clock of the files' mtime. 0:
                            not known, as of an upload found in the store */
+    const struct part_record
+        *parts; /* that were found with it: noted in one go with it,
+                                        so that a kill leaves both or neither */
+    size_t n_parts;
 };
 void checkpoint_note_upload(struct checkpoint *cp, const char *path,
                             const struct upload_note *note);

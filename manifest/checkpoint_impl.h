@@ -25,6 +25,7 @@ struct job {
     char *path;
     char *text;
     struct digest *blocks;
+    struct part_record *parts;
 
     union {
         const struct entry_batch *batch;

@@ -51,6 +51,22 @@ static struct digest *copy_blocks(const struct digest *blocks, size_t n)
     return copy;
 }
 
+/* Found in the store: they have no blocks. */
+static struct part_record *copy_parts(const struct part_record *parts, size_t n)
+{
+    struct part_record *copy;
+
+    if (n == 0)
+        return NULL;
+    copy = mem_buffer(n * sizeof *copy);
+    memcpy(copy, parts, n * sizeof *copy);
+    for (size_t i = 0; i < n; i++) {
+        copy[i].blocks = NULL;
+        copy[i].n_blocks = 0;
+    }
+    return copy;
+}
+
 static void start_note(struct checkpoint *cp, struct job *job)
 {
     checkpoint_job_start(cp, job, NULL, NULL);
@@ -74,6 +90,8 @@ static void run_note_upload(struct checkpoint *cp, struct job *job)
         adopt_stamp(row, &note->stamp) ? CHECKPOINT_PLANNED : CHECKPOINT_RECHECK;
     row->read_at_ns = note->read_at_ns;
     row->has_hash = false; /* an older object's: it may be replaced any time now */
+    for (size_t i = 0; i < note->n_parts; i++)
+        checkpoint_upload_set_part(&cp->rows, row, &note->parts[i]);
     checkpoint_rows_save(&cp->rows, row);
 }
 
@@ -83,6 +101,7 @@ void checkpoint_note_upload(struct checkpoint *cp, const char *path,
     struct job *job = checkpoint_job_new(run_note_upload, path, note->upload_id);
 
     job->args.upload = *note;
+    job->args.upload.parts = job->parts = copy_parts(note->parts, note->n_parts);
     start_note(cp, job);
 }
 

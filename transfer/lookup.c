@@ -1,9 +1,15 @@
 /*
- *   HEADING --an object of that size--> HASHING (local stores only) --> done
+ *   HEADING --an object of that size, on a local store--> HASHING --> done
  *      |
- *      +--no such object, file of several parts--> FINDING an upload --> LISTING its
- * parts |                    |
- *                                                       +--none--> done <----+
+ *      +--one whose ETag tells--> done
+ *      |
+ *      +--none, file of several parts--> FINDING open uploads --none--> done
+ *                                           |
+ *                                           v
+ *                            LISTING the parts of each --the best--> done
+ *
+ * Several uploads of one file are open where a run was killed while its request for one
+ * was on the way, and the next run came first.
  */
 #include "transfer/lookup.h"
 
@@ -11,19 +17,26 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "transfer/etag.h"
 #include "transfer/layout.h"
 
 enum lookup_phase { PHASE_HEADING, PHASE_HASHING, PHASE_FINDING, PHASE_LISTING };
+
+enum { UPLOADS_MAX = 16 }; /* of one file; the rest is left for the sweep */
 
 struct lookup {
     struct lookup_options o;
     enum lookup_phase phase;
     struct layout layout;
-    struct upload_record found;
+    struct upload_record found; /* the best so far */
     struct error err;
     struct store_op op;
     bool is_cancelled;
-    bool has_parts, is_other_cut; /* is_other_cut: they are not those we would send */
+
+    char *upload_ids[UPLOADS_MAX]; /* FINDING, LISTING */
+    unsigned n_uploads, next_upload;
+    struct upload_record listed; /* LISTING: of one upload */
+    bool is_other_cut;           /* its parts are not those we would send */
 
     struct sink sink; /* HASHING */
     struct digester digester;
@@ -43,6 +56,9 @@ static void end(struct lookup *l)
     store_end_list(l->o.store, &l->op);
     store_op_clear(&l->op);
     digester_free(&l->digester);
+    upload_record_free(&l->listed);
+    for (unsigned i = 0; i < l->n_uploads; i++)
+        free(l->upload_ids[i]);
     if (has_failed)
         upload_record_free(&l->found);
     l->o.done(l->o.ctx, &l->found, has_failed ? &l->err : NULL);
@@ -133,21 +149,39 @@ static void take_object(struct lookup *l)
     }
 }
 
+/* Only one whose ETag tells something of the content is of use. */
+static bool take_object_etag(struct lookup *l)
+{
+    struct upload_record *f = &l->found;
+    struct etag etag;
+
+    if (!etag_parse(&etag, l->op.answer.etag))
+        return false;
+    f->has_object = true;
+    f->object_size = l->op.answer.size;
+    memcpy(f->etag, l->op.answer.etag, sizeof f->etag);
+    return true;
+}
+
 static void on_head(struct lookup *l)
 {
     bool is_there = l->op.err.kind == ERROR_NONE;
+    bool is_local = store_limits(l->o.store)->is_local;
 
     if (!is_there && l->op.err.kind != ERROR_NOT_FOUND) {
         l->err = l->op.err;
         end(l);
-    } else if (is_there && l->op.answer.size == l->o.size &&
-               store_limits(l->o.store)->is_local) {
-        start_hashing(l);
-    } else if (l->layout.n_parts > 1) {
-        ask_anew(l, PHASE_FINDING, STORE_LIST_UPLOADS);
-    } else {
-        end(l);
+        return;
     }
+    is_there = is_there && l->op.answer.size == l->o.size;
+    if (is_there && is_local)
+        start_hashing(l);
+    else if (is_there && take_object_etag(l))
+        end(l);
+    else if (l->layout.n_parts > 1)
+        ask_anew(l, PHASE_FINDING, STORE_LIST_UPLOADS);
+    else
+        end(l);
 }
 
 static void on_object_read(struct lookup *l)
@@ -160,38 +194,54 @@ static void on_object_read(struct lookup *l)
     end(l); /* one that cannot be read back is sent again */
 }
 
-/* ---- an open upload ---- */
+/* ---- open uploads ---- */
 
-static bool take_upload_id(struct lookup *l)
+static void take_upload_ids(struct lookup *l)
 {
     for (size_t i = 0; i < l->op.answer.n_items; i++) {
         const struct store_item *item = &l->op.answer.items[i];
-        if (strcmp(item->key, l->o.key) != 0 ||
-            strlen(item->upload_id) >= sizeof l->found.upload_id)
-            continue;
-        memcpy(l->found.upload_id, item->upload_id, strlen(item->upload_id) + 1);
-        return true;
+        if (strcmp(item->key, l->o.key) == 0 && l->n_uploads < UPLOADS_MAX &&
+            strlen(item->upload_id) < sizeof l->listed.upload_id)
+            l->upload_ids[l->n_uploads++] = mem_copy_string(item->upload_id);
     }
-    return false;
+}
+
+/* List the parts of the next upload, if there is one. */
+static void list_next(struct lookup *l)
+{
+    struct upload_record *r = &l->listed;
+    const char *id;
+
+    store_end_list(l->o.store, &l->op);
+    if (l->next_upload == l->n_uploads) {
+        end(l);
+        return;
+    }
+    id = l->upload_ids[l->next_upload++];
+    memset(r, 0, sizeof *r);
+    memcpy(r->upload_id, id, strlen(id) + 1);
+    r->part_size = l->layout.part_size;
+    r->block_size = l->layout.block_size;
+    l->is_other_cut = false;
+    store_op_clear(&l->op);
+    memset(&l->op, 0, sizeof l->op);
+    l->op.upload_id = r->upload_id;
+    ask(l, PHASE_LISTING, STORE_LIST_PARTS);
 }
 
 static void on_uploads(struct lookup *l)
 {
-    if (l->op.err.kind == ERROR_CANCELLED)
+    if (l->op.err.kind == ERROR_CANCELLED) {
         l->err = l->op.err;
-    if (l->op.err.kind == ERROR_NONE && take_upload_id(l)) {
-        l->found.part_size = l->layout.part_size;
-        l->found.block_size = l->layout.block_size;
-        store_end_list(l->o.store, &l->op);
-        store_op_clear(&l->op);
-        memset(&l->op, 0, sizeof l->op);
-        l->op.upload_id = l->found.upload_id;
-        ask(l, PHASE_LISTING, STORE_LIST_PARTS);
-    } else if (l->op.err.kind == ERROR_NONE && l->op.cursor != NULL) {
-        ask(l, PHASE_FINDING, STORE_LIST_UPLOADS);
-    } else {
         end(l);
+        return;
     }
+    if (l->op.err.kind == ERROR_NONE)
+        take_upload_ids(l);
+    if (l->op.err.kind == ERROR_NONE && l->op.cursor != NULL)
+        ask(l, PHASE_FINDING, STORE_LIST_UPLOADS);
+    else
+        list_next(l); /* a store that cannot list them has none for us */
 }
 
 /* Does the upload cut the file as we would?  One that was begun with other parts would
@@ -202,57 +252,56 @@ static bool is_cut_alike(const struct lookup *l, const struct store_item *item)
            item->size == layout_part_bytes(&l->layout, item->number);
 }
 
-/* A file:// store's ETag is the XXH3-128 of the part: of one block, the block's digest.
- */
 static void take_part(struct lookup *l, const struct store_item *item)
 {
-    struct upload_record *f = &l->found;
+    struct upload_record *r = &l->listed;
     struct part_record *part;
-    size_t size;
 
-    if (!store_limits(l->o.store)->is_local ||
-        layout_part_blocks(&l->layout, item->number) != 1 ||
-        text_parse_hex(item->etag, strlen(item->etag), &f->digests[item->number - 1],
-                       sizeof *f->digests, &size) != 0 ||
-        size != DIGEST_BYTES || f->n_parts == l->layout.n_parts)
-        return;
-    part = &f->parts[f->n_parts++];
+    if (r->parts == NULL)
+        r->parts = mem_new(l->layout.n_parts, sizeof *r->parts);
+    if (r->n_parts > 0 && r->parts[r->n_parts - 1].number >= item->number)
+        return; /* they come in order, each once */
+    part = &r->parts[r->n_parts++];
     part->number = item->number;
     part->size = item->size;
+    part->crc32c = item->crc32c;
     memcpy(part->etag, item->etag, sizeof part->etag);
-    part->blocks = &f->digests[item->number - 1];
-    part->n_blocks = 1;
+}
+
+/* The one with the most parts is the one that went on for longest. */
+static void keep_better(struct lookup *l)
+{
+    struct upload_record worse = l->listed;
+
+    if (l->listed.n_parts > l->found.n_parts) {
+        worse = l->found;
+        l->found = l->listed;
+    }
+    upload_record_free(&worse);
+    memset(&l->listed, 0, sizeof l->listed);
 }
 
 static void on_parts(struct lookup *l)
 {
-    struct upload_record *f = &l->found;
-
-    if (l->op.err.kind == ERROR_CANCELLED)
+    if (l->op.err.kind == ERROR_CANCELLED) {
         l->err = l->op.err;
-    if (l->op.err.kind != ERROR_NONE) {
-        upload_record_free(f); /* it is gone, or cannot be asked: begin anew */
         end(l);
         return;
     }
-    if (f->parts == NULL) {
-        f->parts = mem_new(l->layout.n_parts, sizeof *f->parts);
-        f->digests = mem_new(l->layout.n_parts, sizeof *f->digests);
-    }
-    for (size_t i = 0; i < l->op.answer.n_items; i++) {
+    for (size_t i = 0; l->op.err.kind == ERROR_NONE && i < l->op.answer.n_items; i++) {
         if (is_cut_alike(l, &l->op.answer.items[i]))
             take_part(l, &l->op.answer.items[i]);
         else
             l->is_other_cut = true;
-        l->has_parts = true;
     }
-    if (l->op.cursor != NULL) {
+    if (l->op.err.kind == ERROR_NONE && l->op.cursor != NULL) {
         ask(l, PHASE_LISTING, STORE_LIST_PARTS);
         return;
     }
-    if (!l->has_parts || l->is_other_cut)
-        upload_record_free(f); /* nothing is gained by it: begin anew */
-    end(l);
+    if (l->op.err.kind != ERROR_NONE || l->is_other_cut)
+        upload_record_free(&l->listed); /* it is gone, or nothing is gained by it */
+    keep_better(l);
+    list_next(l);
 }
 
 static void on_answer(struct store_op *op, void *ctx)

@@ -6,8 +6,9 @@
 
 /*
  * What does the store hold of one file, where no note of it is left?  A whole object of
- * its size (its digests are read back where that is cheap), or an open upload with
- * parts. All of it is to be compared with the file before it counts.
+ * its size (its digests are read back where that is cheap, else its ETag tells), or an
+ * open upload with parts, known by their ETags: they have no blocks.  All of it is to be
+ * compared with the file before it counts.
  */
 struct lookup;
 

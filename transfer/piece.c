@@ -17,13 +17,23 @@ static struct piece *piece_of_body(struct body *body)
     return (struct piece *)((char *)body - offsetof(struct piece, body));
 }
 
+static void end_digests(struct piece *p)
+{
+    digester_end(&p->digester);
+    if (p->wants_md5)
+        p->has_md5 = md5_end(&p->md5, p->md5_bytes);
+}
+
 static void restart_digests(struct piece *p)
 {
     digester_free(&p->digester);
     digester_init(&p->digester, p->block_size, p->digests);
+    md5_free(&p->md5);
+    if (p->wants_md5)
+        md5_init(&p->md5);
     p->position = 0;
     if (p->size == 0)
-        digester_end(&p->digester); /* nothing will be read */
+        end_digests(p); /* nothing will be read */
 }
 
 static void start_read(struct piece *p, struct span into, source_done_fn *done)
@@ -33,6 +43,7 @@ static void start_read(struct piece *p, struct span into, source_done_fn *done)
         .into = into,
         .expected = p->stamp,
         .digester = &p->digester,
+        .md5 = p->wants_md5 ? &p->md5 : NULL,
     };
 
     p->chunk = into.size;
@@ -55,7 +66,7 @@ static void after_read(struct piece *p)
     p->read_at_ns = p->read.read_at_ns;
     p->position += p->chunk;
     if (p->position == p->size)
-        digester_end(&p->digester);
+        end_digests(p);
 }
 
 /* ---- sending ---- */
@@ -173,6 +184,7 @@ void piece_cancel(struct piece *p)
 void piece_free(struct piece *p)
 {
     digester_free(&p->digester);
+    md5_free(&p->md5);
     store_op_clear(&p->op);
     free(p);
 }

@@ -24,6 +24,7 @@ struct piece {
     uint32_t number;
     uint64_t offset, size, block_size;
     struct digest *digests; /* room for those of this part */
+    bool wants_md5;         /* of a comparison */
     struct store_op op;     /* piece_send: all but body, done and ctx */
     void (*done)(struct piece *piece, void *ctx); /* exactly once, from the loop */
     void *ctx;
@@ -33,11 +34,14 @@ struct piece {
     struct error err;
     bool source_failed;
     int64_t read_at_ns; /* of a small file */
+    bool has_md5;
+    uint8_t md5_bytes[DIGEST_MD5_BYTES];
 
     /* Private. */
     uint64_t position; /* bytes read in this attempt */
     struct body body;
     struct digester digester;
+    struct md5 md5;
     struct source_op read;
     struct lease lease; /* of a comparison: a send's chunk is the store's */
     size_t chunk;

@@ -315,6 +315,8 @@ static void on_looked_up(void *ctx, const struct upload_record *found,
         .part_size = found->part_size,
         .block_size = found->block_size,
         .stamp = j->stamp,
+        .parts = found->parts,
+        .n_parts = found->n_parts,
     };
 
     j->lookup = NULL;

@@ -19,7 +19,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "manifest/digest_md5.h"
+#include "base/mem.h"
+#include "transfer/etag.h"
 #include "transfer/s3_attempt.h"
 
 enum {
@@ -100,29 +101,16 @@ void s3_create_start(struct s3_attempt *a)
 /* What a store makes of the parts' MD5s; "" where their ETags are no MD5s. */
 static void expected_etag(const struct store_op *op, char out[STORE_ETAG_MAX])
 {
-    uint8_t digest[DIGEST_MD5_BYTES];
-    struct text text = {0};
-    struct md5 md5;
-    size_t size;
+    struct etag *parts = mem_new(op->n_parts, sizeof *parts);
+    struct etag whole;
+    bool is_known = true;
 
     out[0] = '\0';
-    md5_init(&md5);
-    for (size_t i = 0; i < op->n_parts; i++) {
-        const char *etag = op->parts[i].etag;
-
-        if (text_parse_hex(etag, strlen(etag), digest, sizeof digest, &size) != 0 ||
-            size != sizeof digest) {
-            md5_free(&md5);
-            return;
-        }
-        md5_add(&md5, digest, sizeof digest);
-    }
-    if (!md5_end(&md5, digest))
-        return;
-    text_add_hex(&text, digest, sizeof digest);
-    text_add_format(&text, "-%zu", op->n_parts);
-    memcpy(out, text_string(&text), text.size + 1);
-    text_free(&text);
+    for (size_t i = 0; i < op->n_parts && is_known; i++)
+        is_known = etag_parse(&parts[i], op->parts[i].etag) && parts[i].n_parts == 0;
+    if (is_known && etag_of_parts(&whole, parts, (uint32_t)op->n_parts))
+        etag_format(out, &whole);
+    free(parts);
 }
 
 /* Is what HEAD has found the object that this completion makes? */

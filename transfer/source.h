@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "base/span.h"
 #include "manifest/digest.h"
+#include "manifest/digest_md5.h"
 #include "manifest/entry.h"
 #include "manifest/walk.h"
 
@@ -24,6 +25,7 @@ struct source_read {
     struct span into;          /* to be filled to the last byte */
     struct stamp expected;     /* the file that is meant */
     struct digester *digester; /* gets the bytes; may be NULL */
+    struct md5 *md5;           /* likewise */
 };
 
 struct source_op {

@@ -126,6 +126,14 @@ static int check_same(struct source_op *op)
     return error_set(&op->err, ERROR_CHANGED, 0, "changed while it was read");
 }
 
+static void digest_bytes(const struct source_op *op, const void *bytes, size_t size)
+{
+    if (op->read.digester != NULL)
+        digester_add(op->read.digester, bytes, size);
+    if (op->read.md5 != NULL)
+        md5_add(op->read.md5, bytes, size);
+}
+
 static int fill(int fd, struct source_op *op)
 {
     struct span into = op->read.into;
@@ -141,8 +149,7 @@ static int fill(int fd, struct source_op *op)
             look(fd, op); /* the caller wants to know what it is now */
             return error_set(&op->err, ERROR_CHANGED, 0, "became shorter");
         }
-        if (op->read.digester != NULL)
-            digester_add(op->read.digester, into.data, (size_t)n);
+        digest_bytes(op, into.data, (size_t)n);
         into.data += n;
         into.size -= (size_t)n;
         offset += (uint64_t)n;
@@ -169,8 +176,7 @@ static int read_or_zero(struct source_op *op)
     if (!is_hole(op))
         return fill(op->file->fd, op);
     memset(into.data, 0, into.size);
-    if (op->read.digester != NULL)
-        digester_add(op->read.digester, into.data, into.size);
+    digest_bytes(op, into.data, into.size);
     return 0; /* that it still reaches so far, the look at the file tells */
 }
 

@@ -30,6 +30,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "transfer/known.h"
 #include "transfer/layout.h"
 #include "transfer/piece.h"
 #include "transfer/store_impl.h"
@@ -67,7 +68,7 @@ struct part {
 
 struct upload {
     struct upload_options o;
-    struct upload_record known; /* of earlier runs */
+    struct known known; /* of earlier runs */
     enum upload_phase phase;
     struct error err; /* the first one; the rest are its consequences */
     bool source_failed;
@@ -138,77 +139,54 @@ static void fail_by_source(struct upload *u, const struct piece *p)
 
 /* ---- cutting the file ---- */
 
-/* That there is an object is kept: it must be told before it is replaced. */
-static void forget_known(struct upload *u)
-{
-    bool has_object = u->known.has_object;
-
-    upload_record_free(&u->known);
-    u->known.has_object = has_object;
-    u->upload_id[0] = '\0';
-}
-
-/* A part of an earlier run counts where it is cut as we would cut it now. */
-static void take_up_part(struct upload *u, const struct part_record *record)
+/* A part of an earlier run: what was noted of it is relied on, unless the file may be
+ * another by now; one that is known by its ETag alone is compared. */
+static void take_up_part(struct upload *u, uint32_t number)
 {
     const struct layout *l = &u->layout;
-    struct part *part;
+    const struct part_record *record = known_part(&u->known, l, number);
+    struct part *part = &u->parts[number - 1];
 
-    if (record->number < 1 || record->number > l->n_parts ||
-        record->size != layout_part_bytes(l, record->number) ||
-        record->n_blocks != layout_part_blocks(l, record->number))
+    if (record == NULL)
         return;
-    part = &u->parts[record->number - 1];
     part->stored.size = record->size;
     part->stored.crc32c = record->crc32c;
     memcpy(part->stored.etag, record->etag, sizeof part->stored.etag);
-    part->state = u->o.must_compare ? PART_KNOWN : PART_STORED;
-    if (u->o.must_compare)
+    if (u->o.must_compare || known_part_by_etag(record)) {
+        part->state = PART_KNOWN;
         return;
-    memcpy(&u->digests[layout_part_block(l, record->number)], record->blocks,
+    }
+    part->state = PART_STORED;
+    memcpy(&u->digests[layout_part_block(l, number)], record->blocks,
            record->n_blocks * sizeof *record->blocks);
     u->n_stored++;
     u->bytes_stored += record->size;
 }
 
-static bool has_same_blocks(const struct upload *u)
+static void take_up_known(struct upload *u)
 {
-    return u->known.block_size == u->layout.block_size ||
-           u->layout.size <= u->layout.block_size;
-}
+    bool is_object = known_is_object(&u->known, &u->layout);
+    bool has_upload = known_has_upload(&u->known, &u->layout);
 
-/* Can the object that is there still be the file?  Its blocks' digests lie in one run,
- * whatever it was cut into. */
-static bool may_be_unchanged(const struct upload *u)
-{
-    uint64_t n = 0;
-
-    if (u->known.upload_id[0] != '\0' || !u->known.has_object ||
-        u->known.object_size != u->layout.size || !has_same_blocks(u))
-        return false;
-    for (size_t i = 0; i < u->known.n_parts; i++)
-        n += u->known.parts[i].n_blocks;
-    return n == digest_block_count(u->layout.size, u->layout.block_size);
-}
-
-static void take_up_object(struct upload *u)
-{
-    for (uint32_t i = 0; i < u->layout.n_parts; i++)
-        u->parts[i].state = PART_KNOWN;
+    if (u->known.record.upload_id[0] != '\0' && !has_upload)
+        known_forget(&u->known);
+    for (uint32_t number = 1; number <= u->layout.n_parts; number++) {
+        if (is_object)
+            u->parts[number - 1].state = PART_KNOWN;
+        else if (has_upload)
+            take_up_part(u, number);
+    }
 }
 
 /* Cut the file as it is now, and see what of the known parts fits. */
 static int cut(struct upload *u)
 {
-    const struct layout previous = {.part_size = u->known.part_size,
-                                    .block_size = u->known.block_size};
+    const struct layout previous = {.part_size = u->known.record.part_size,
+                                    .block_size = u->known.record.block_size};
 
     if (layout_of(&u->layout, u->stamp.size, store_limits(u->o.store), u->o.part_size,
                   &previous, &u->err) != 0)
         return -1;
-    if (u->known.upload_id[0] != '\0' &&
-        (u->known.part_size != u->layout.part_size || !has_same_blocks(u)))
-        forget_known(u);
     free(u->digests);
     free(u->parts);
     u->digests = mem_new(digest_block_count(u->layout.size, u->layout.block_size),
@@ -219,10 +197,7 @@ static int cut(struct upload *u)
     u->bytes_stored = 0;
     for (uint32_t i = 0; i < u->layout.n_parts; i++)
         u->parts[i].stored.number = i + 1;
-    if (may_be_unchanged(u))
-        take_up_object(u);
-    for (size_t i = 0; i < u->known.n_parts && u->known.upload_id[0] != '\0'; i++)
-        take_up_part(u, &u->known.parts[i]);
+    take_up_known(u);
     return 0;
 }
 
@@ -234,9 +209,9 @@ static bool is_single(const struct upload *u)
 
 static void send_anew(struct upload *u)
 {
-    if (u->known.has_object)
+    if (u->known.record.has_object)
         u->o.events->object_lost(u->o.ctx);
-    u->known.has_object = false;
+    u->known.record.has_object = false;
     for (uint32_t i = 0; i < u->layout.n_parts; i++)
         u->parts[i].state = PART_TODO;
     u->n_stored = 0;
@@ -248,10 +223,10 @@ static void send_anew(struct upload *u)
 /* The file is cut: which way does it go? */
 static void choose_way(struct upload *u)
 {
-    if (may_be_unchanged(u)) {
+    if (known_is_object(&u->known, &u->layout)) {
         enter(u, PHASE_COMPARING);
-    } else if (u->known.upload_id[0] != '\0' && !is_single(u)) {
-        memcpy(u->upload_id, u->known.upload_id, sizeof u->upload_id);
+    } else if (known_has_upload(&u->known, &u->layout) && !is_single(u)) {
+        memcpy(u->upload_id, u->known.record.upload_id, sizeof u->upload_id);
         enter(u, PHASE_SENDING);
     } else {
         send_anew(u);
@@ -379,24 +354,11 @@ static void on_piece_sent(struct piece *p, void *ctx)
     advance(u);
 }
 
-static const struct digest *known_blocks(const struct upload *u, uint32_t number)
+/* Compared: does it agree with what is known? */
+static bool is_as_known(struct upload *u, const struct piece *p)
 {
-    const struct part_record *record = u->known.parts;
-
-    if (u->known.upload_id[0] == '\0')
-        return &u->known.digests[layout_part_block(&u->layout, number)];
-    while (record->number != number)
-        record++;
-    return record->blocks;
-}
-
-/* Compared: do all its blocks agree? */
-static bool is_as_known(const struct upload *u, uint32_t number)
-{
-    const struct digest *now = &u->digests[layout_part_block(&u->layout, number)];
-
-    return memcmp(known_blocks(u, number), now,
-                  layout_part_blocks(&u->layout, number) * sizeof *now) == 0;
+    return known_agrees(&u->known, &u->layout, p->number, p->digests,
+                        p->has_md5 ? p->md5_bytes : NULL);
 }
 
 /* An object that differs anywhere is sent anew: no need to compare the rest of it.  Of
@@ -417,7 +379,7 @@ static void on_piece_compared(struct piece *p, void *ctx)
     if (p->source_failed) {
         fail_by_source(u, p);
     } else if (p->err.kind != ERROR_NONE || u->phase == PHASE_RESTARTING ||
-               !is_as_known(u, p->number)) {
+               !is_as_known(u, p)) {
         part->state = PART_TODO;
         on_different(u, p->number);
     } else {
@@ -470,6 +432,7 @@ static void start_comparing(struct upload *u, uint32_t number)
 {
     struct piece *p = piece_for(u, number);
 
+    p->wants_md5 = known_wants_md5(&u->known, &u->layout, number);
     p->done = on_piece_compared;
     u->n_comparing++;
     piece_add(u, p);
@@ -617,7 +580,7 @@ static void on_end(void *ctx)
         fill_note(u, &outcome.note);
     source_close_file(u->o.source, u->file);
     u->o.events->done(u->o.ctx, &outcome);
-    upload_record_free(&u->known);
+    known_free(&u->known);
     free(u->digests);
     free(u->parts);
     free(u);
@@ -627,7 +590,8 @@ static void on_end(void *ctx)
 static void restart(struct upload *u)
 {
     u->o.events->upload_gone(u->o.ctx);
-    forget_known(u);
+    u->upload_id[0] = '\0';
+    known_forget(&u->known);
     send_anew(u);
 }
 
@@ -639,13 +603,13 @@ static bool all_stored(const struct upload *u)
 /* Compared to the end: keep the object, or send the file anew. */
 static void after_comparing(struct upload *u)
 {
-    if (all_stored(u)) {
-        memcpy(u->etag, u->known.etag, sizeof u->etag);
+    if (all_stored(u) && known_object_agrees(&u->known, &u->layout)) {
+        memcpy(u->etag, u->known.record.etag, sizeof u->etag);
         u->is_unchanged = true;
         enter(u, PHASE_ENDING);
         return;
     }
-    forget_known(u);
+    known_forget(&u->known);
     send_anew(u);
 }
 
@@ -720,7 +684,7 @@ struct upload *upload_start(const struct upload_options *options,
     struct upload *u = mem_new(1, sizeof *u);
 
     u->o = *options;
-    u->known = *known;
+    known_init(&u->known, known, store_limits(options->store)->is_local);
     u->stamp = options->stamp;
     u->is_small = options->stamp.size > 0 && options->stamp.size <= STORE_CHUNK &&
                   !known->has_object && known->upload_id[0] == '\0';

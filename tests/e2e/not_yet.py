@@ -3,16 +3,12 @@ What the program does not do on S3 yet, though a test stands ready: these tests 
 counted, until it does.  The S3 store itself is tested by tests/unit/test_store_s3.c.
 """
 
-BY_ETAG = "objects and parts of a lost session are not yet compared by their ETags on S3: they are sent again"
 FIRST_CONTACT = "a wrong endpoint, certificate or bucket is not yet told apart at once in every case"
 STS = "`grid login` does not ask the STS for an account's own bucket yet"
 LADDER = "the warning and the choice of the best checksum are not yet seen from outside in every case"
 STORJ = "parts of 64 MiB are not yet made for stores that want them"
 
 NOT_YET = {
-    "test_kill_and_run_again[deleted": BY_ETAG,
-    "test_killed_at_random_moments": BY_ETAG,
-    "test_resume_on_another_machine": BY_ETAG,
     "test_a_web_server_that_is_no_s3": FIRST_CONTACT,
     "test_endpoint_that_is_no_url[http://host:99999]": FIRST_CONTACT,
     "test_mistyped_endpoint": FIRST_CONTACT,

@@ -283,6 +283,8 @@ static int fill(struct source_op *op, struct memory_file *f,
     source_of(op)->n_bytes_read += into.size;
     if (op->read.digester != NULL)
         digester_add(op->read.digester, into.data, into.size);
+    if (op->read.md5 != NULL)
+        md5_add(op->read.md5, into.data, into.size);
     return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "dice.h"
 #include "manifest/digest.h"
 #include "memory_store.h"
+#include "transfer/etag.h"
 
 enum failing { FAIL_NEVER, FAIL_BEFORE, FAIL_MIDWAY, FAIL_AFTER };
 
@@ -38,6 +39,29 @@ struct attempt {
 
 /* ---- what is stored ---- */
 
+static void add_md5_etag(char out[STORE_ETAG_MAX], const void *bytes, uint64_t size)
+{
+    struct etag etag = {0};
+    struct md5 md5;
+
+    md5_init(&md5);
+    md5_add(&md5, bytes, (size_t)size);
+    assert_true(md5_end(&md5, etag.md5));
+    etag_format(out, &etag);
+}
+
+/* Of an object in parts. */
+static void add_md5_etag_of(char out[STORE_ETAG_MAX], const struct store_op *op)
+{
+    struct etag *parts = mem_new(op->n_parts, sizeof *parts), whole;
+
+    for (size_t i = 0; i < op->n_parts; i++)
+        assert_true(etag_parse(&parts[i], op->parts[i].etag));
+    assert_true(etag_of_parts(&whole, parts, (uint32_t)op->n_parts));
+    etag_format(out, &whole);
+    free(parts);
+}
+
 static void add_etag(struct memory_store *m, char etag[STORE_ETAG_MAX],
                      const void *bytes, uint64_t size)
 {
@@ -47,6 +71,8 @@ static void add_etag(struct memory_store *m, char etag[STORE_ETAG_MAX],
     text_add_hex(&hex, digest.bytes, sizeof digest.bytes);
     if (m->store != NULL && store_limits(m->store)->is_local)
         snprintf(etag, STORE_ETAG_MAX, "%s", text_string(&hex));
+    else if (m->has_md5_etags)
+        add_md5_etag(etag, bytes, size);
     else
         snprintf(etag, STORE_ETAG_MAX, "\"%u-%.8s\"", ++m->n_made, text_string(&hex));
     text_free(&hex);
@@ -362,6 +388,8 @@ static int complete_upload(struct attempt *a, struct error *err)
         return error_set(err, ERROR_CONFLICT, 0, "something stands there");
     bytes = join_parts(op, u, &size);
     set_object(a->m, op->key, bytes, size);
+    if (a->m->has_md5_etags && !store_limits(a->m->store)->is_local)
+        add_md5_etag_of(a->m->objects->etag, op);
     end_upload(u, UPLOAD_COMPLETED);
     memcpy(u->parts[0].etag, a->m->objects->etag, STORE_ETAG_MAX);
     a->m->n_completions++;

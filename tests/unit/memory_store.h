@@ -42,6 +42,7 @@ struct memory_store {
     unsigned bad_percent;    /* of attempts that fail, before or after their effect */
     unsigned forget_percent; /* of attempts that find their upload forgotten */
     bool is_away;            /* nobody answers */
+    bool has_md5_etags;      /* as S3's: see transfer/etag.h */
     bool has_folders;        /* a/b is a conflict where a is an object, and reverse */
     enum error_kind refusal; /* every attempt ends so, unless ERROR_NONE */
     size_t page;             /* items of one answer */

@@ -174,6 +174,43 @@ static void open_upload(struct fixture *f, const char *path, const char *upload_
     checkpoint_note_upload(f->cp, path, &note);
 }
 
+/* What the store lists of an upload: no digests, but all of it or none. */
+static void found_uploads_bring_their_parts(void **state)
+{
+    struct fixture f;
+    struct entry_batch batch = {0};
+    struct checkpoint_totals t;
+    struct upload_record record;
+    const struct part_record parts[] = {{.number = 1, .size = 5, .etag = "one"},
+                                        {.number = 3, .size = 7, .etag = "three"}};
+    const struct upload_note note = {.upload_id = "id",
+                                     .part_size = 2 * (uint64_t)DIGEST_BLOCK,
+                                     .block_size = DIGEST_BLOCK,
+                                     .stamp = stamp_of(100, LONG_AGO_S),
+                                     .parts = parts,
+                                     .n_parts = ARRAY_SIZE(parts)};
+
+    (void)state;
+    setup(&f);
+    add_file(&batch, "big", 100, LONG_AGO_S);
+    walk(&f, &batch);
+    checkpoint_note_upload(f.cp, "big", &note);
+    reopen(&f);
+    checkpoint_totals(f.cp, &t);
+    assert_int_equal(t.part_bytes_stored, 12);
+    checkpoint_read_upload(f.cp, "big", &record, on_done, &f);
+    assert_int_equal(answer(&f), ERROR_NONE);
+    assert_string_equal(record.upload_id, "id");
+    assert_int_equal(record.n_parts, 2);
+    assert_int_equal(record.parts[1].number, 3);
+    assert_int_equal(record.parts[1].size, 7);
+    assert_int_equal(record.parts[1].n_blocks, 0);
+    assert_string_equal(record.parts[1].etag, "three");
+    upload_record_free(&record);
+    entry_batch_free(&batch);
+    teardown(&f);
+}
+
 static void vanished_entries_leave_garbage(void **state)
 {
     struct fixture f;
@@ -721,6 +758,7 @@ int main(void)
         cmocka_unit_test(next_goes_on_behind_a_path),
         cmocka_unit_test(changed_files_are_looked_at_again),
         cmocka_unit_test(files_read_too_soon_are_looked_at_again),
+        cmocka_unit_test(found_uploads_bring_their_parts),
         cmocka_unit_test(vanished_entries_leave_garbage),
         cmocka_unit_test(thousands_vanish),
         cmocka_unit_test(a_walk_out_of_order_is_refused),

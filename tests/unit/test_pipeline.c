@@ -23,6 +23,7 @@
 #include "dice.h"
 #include "memory_source.h"
 #include "memory_store.h"
+#include "transfer/etag.h"
 #include "transfer/pipeline.h"
 
 enum { STORIES = 40, SMALL_FILES = 12, MIB = 1 << 20 };
@@ -65,6 +66,7 @@ struct story {
     /* The story. */
     uint64_t part_size;
     bool has_big, may_crash, has_crashed, must_look;
+    bool is_quiet;         /* no request fails */
     struct copy copies[2]; /* data base and log, at the crash */
 
     /* This run. */
@@ -382,7 +384,7 @@ static void draw_trouble(struct story *s, bool is_peaceful)
 {
     s->change_chance = s->stop_chance = s->away_chance = 0;
     s->forget_chance = s->refuse_chance = s->crash_chance = 0;
-    s->store.bad_percent = roll(2) * roll(20);
+    s->store.bad_percent = s->is_quiet ? 0 : roll(2) * roll(20);
     s->store.refusal = s->source.list_failure = ERROR_NONE;
     if (roll(3) == 0)
         s->away_chance = 20;
@@ -665,6 +667,7 @@ static void begin_story(struct story *s)
                               .part_max = UINT64_MAX / 2,
                               .parts_max = MEMORY_PARTS_MAX,
                               .is_local = roll(2) == 0};
+    s->store.has_md5_etags = roll(2) == 0;
     s->part_size = roll(2) * 32 * (uint64_t)MIB;
     s->has_big = roll(6) == 0;
     s->may_crash = roll(2) == 0;
@@ -766,30 +769,71 @@ static struct memory_upload *begin_file(struct story *s, const char *path)
     return u;
 }
 
-static void test_what_the_store_has_is_found_and_compared(void **state)
+/* A file in three parts that the store has whole. */
+static void complete_file(struct story *s, const char *path)
+{
+    struct memory_file *f = memory_source_find(&s->source, path);
+    uint64_t size = f->now.stamp.size;
+    uint8_t *bytes = mem_buffer((size_t)size);
+    struct etag parts[3], whole;
+    struct text key = {0};
+
+    store_file(s, path);
+    memory_version_bytes(&f->now, 0, (struct span){bytes, (size_t)size});
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t at = i * (uint64_t)DIGEST_BLOCK;
+        struct md5 md5;
+        md5_init(&md5);
+        md5_add(&md5, bytes + at, (size_t)(i < 2 ? DIGEST_BLOCK : size - at));
+        assert_true(md5_end(&md5, parts[i].md5));
+    }
+    assert_true(etag_of_parts(&whole, parts, 3));
+    key_of(&key, path);
+    if (!s->limits.is_local)
+        etag_format(memory_store_find(&s->store, text_string(&key))->etag, &whole);
+    text_free(&key);
+    free(bytes);
+}
+
+static void make_known_tree(struct story *s)
+{
+    static const char *const small[] = {"n00", "n01", "n02"};
+    static const char *const large[] = {"big", "n03", "n04"};
+
+    for (size_t i = 0; i < s->source.n_files; i++)
+        memory_file_become(&s->source, &s->source.files[i], MEMORY_GONE);
+    for (size_t i = 0; i < ARRAY_SIZE(small); i++)
+        memory_file_make(&s->source, memory_source_find(&s->source, small[i]), 1000);
+    for (size_t i = 0; i < ARRAY_SIZE(large); i++)
+        memory_file_make(&s->source, memory_source_find(&s->source, large[i]),
+                         2 * DIGEST_BLOCK + 1000);
+}
+
+/* n00 and n03 are there, n01 and n04 with other bytes; n02 is not; of big there are two
+ * of three parts, the first of them with other bytes. */
+static void find_and_compare(bool is_local)
 {
     struct story *s = mem_new(1, sizeof *s);
     struct memory_upload *u;
     struct memory_file *big;
 
-    (void)state;
     dice_seed(1);
     begin_story(s);
-    s->limits.is_local = s->must_look = true;
+    s->must_look = s->is_quiet = true;
+    s->limits.is_local = is_local;
+    s->store.has_md5_etags = true;
     s->limits.put_max = UINT64_MAX;
     s->part_size = DIGEST_BLOCK;
-    for (size_t i = 0; i < s->source.n_files; i++)
-        memory_file_become(&s->source, &s->source.files[i], MEMORY_GONE);
+    make_known_tree(s);
     big = memory_source_find(&s->source, "big");
-    memory_file_make(&s->source, big, 2 * DIGEST_BLOCK + 1000);
-    memory_file_make(&s->source, memory_source_find(&s->source, "n00"), 1000);
-    memory_file_make(&s->source, memory_source_find(&s->source, "n01"), 1000);
-    memory_file_make(&s->source, memory_source_find(&s->source, "n02"), 1000);
     open_all(s);
     store_file(s, "n00");
     store_file(s, "n01");
+    complete_file(s, "n03");
+    complete_file(s, "n04");
     u = begin_file(s, "big");
     memory_file_edit(&s->source, memory_source_find(&s->source, "n01"));
+    memory_file_edit(&s->source, memory_source_find(&s->source, "n04"));
     big->now.edits[0].from = 0; /* in the first part */
     big->now.edits[0].to = 1;
     big->now.edits[0].seed = 12345;
@@ -799,12 +843,23 @@ static void test_what_the_store_has_is_found_and_compared(void **state)
     assert_int_equal(s->outcome.kind, ERROR_NONE);
     check_tree(s);
     assert_int_equal(u->state, UPLOAD_COMPLETED);
-    if (s->store.bad_percent == 0) {
-        assert_int_equal(s->store.n_puts, 2);
-        assert_int_equal(s->store.n_parts, 2);
-    }
+    assert_int_equal(s->store.n_puts, 2);
+    assert_int_equal(s->store.n_parts, 2 + 3);
     close_all(s);
     end_story(s);
+}
+
+static void test_what_the_store_has_is_found_and_compared(void **state)
+{
+    (void)state;
+    find_and_compare(true);
+}
+
+/* Nothing is read back: the ETags tell. */
+static void test_the_same_by_etags(void **state)
+{
+    (void)state;
+    find_and_compare(false);
 }
 
 int main(int argc, char **argv)
@@ -812,6 +867,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stories),
         cmocka_unit_test(test_what_the_store_has_is_found_and_compared),
+        cmocka_unit_test(test_the_same_by_etags),
     };
 
     dice_stories(argc, argv, STORIES);
