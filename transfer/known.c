@@ -1,3 +1,12 @@
+/*
+ * Three ways in which something is known, and what is compared then:
+ *
+ *     part, noted with digests    the digests of its blocks
+ *     part, listed by the store   its ETag: the MD5 of its bytes; on a local store the
+ *                                 XXH3-128, which is the digest of its only block
+ *     object, found by HEAD       its ETag: the MD5, or that of the parts' MD5s, which
+ *                                 are gathered as the parts are read
+ */
 #include "transfer/known.h"
 
 #include <stdlib.h>
