@@ -20,13 +20,14 @@
 #include "agent/exit_code.h"
 #include "agent/memory.h"
 #include "agent/publication.h"
+#include "agent/reconcile.h"
 #include "agent/same_tree.h"
 #include "agent/session_impl.h"
 #include "agent/shape.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2, SEEN_BACKLOG_MAX = 4000 };
+enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2 };
 
 /* ---- events ---- */
 
@@ -279,108 +280,7 @@ static int run_pipeline(struct session *s, struct error *err)
     return err->kind == ERROR_NONE ? 0 : -1;
 }
 
-/* ---- does the store hold what we noted? ---- */
-
-struct reconciliation {
-    struct session *session;
-    uint64_t n_lost;
-    bool is_over;
-    struct error err;
-};
-
-static int on_seen(void *ctx, const char *name, const struct store_item *item,
-                   struct error *err)
-{
-    struct session *s = ctx;
-    const char *key = item->key + strlen(s->own.prefix);
-
-    (void)name;
-    checkpoint_seen(s->checkpoint, key, item->size, item->etag);
-    return checkpoint_backlog(s->checkpoint) < SEEN_BACKLOG_MAX ? 0
-                                                                : session_flush(s, err);
-}
-
-static int list_objects(struct session *s, const char *folder, struct error *err)
-{
-    struct text prefix = {0};
-    int status;
-
-    text_add_format(&prefix, "%s%s", s->own.prefix, folder);
-    status = agent_list(&s->agent, text_string(&prefix), true, on_seen, s, err);
-    text_free(&prefix);
-    return status;
-}
-
-static void on_reconciled(void *ctx, const struct error *err)
-{
-    struct reconciliation *r = ctx;
-
-    error_keep_first(&r->err, err);
-    r->is_over = true;
-}
-
-/* Compare the plan with a listing of the store.  *n_lost: objects to send again. */
-static int reconcile(struct session *s, uint64_t *n_lost, struct error *err)
-{
-    struct reconciliation r = {.session = s};
-    size_t prefix =
-        store_limits(s->agent.store)->key_prefix_bytes + strlen(s->own.prefix);
-
-    checkpoint_seen_begin(s->checkpoint);
-    if (list_objects(s, "data/", err) != 0 || list_objects(s, "odd/", err) != 0)
-        return -1;
-    checkpoint_seen_end(s->checkpoint, prefix, &r.n_lost, on_reconciled, &r);
-    loop_run_until(&s->agent.loop, &r.is_over);
-    *n_lost = r.n_lost;
-    if (r.err.kind == ERROR_NONE)
-        return 0;
-    *err = r.err;
-    return -1;
-}
-
-enum { STRAYS_BATCH = 500 };
-
-/* Delete one batch of what the listing had and no entry has.  1: there may be more. */
-static int remove_some_strays(struct session *s, struct error *err)
-{
-    char *keys[STRAYS_BATCH];
-    const char *full[STRAYS_BATCH];
-    struct reconciliation r = {.session = s};
-    struct store_op op = {.verb = STORE_DELETE, .keys = full};
-    int status;
-
-    checkpoint_strays(s->checkpoint, keys, STRAYS_BATCH, &op.n_keys, on_reconciled, &r);
-    loop_run_until(&s->agent.loop, &r.is_over);
-    for (size_t i = 0; i < op.n_keys; i++) {
-        struct text key = {0};
-        text_add_format(&key, "%s%s", s->own.prefix, keys[i]);
-        log_line(LOG_INFO, LOG_SESSION, "removing %s: no file has it",
-                 text_string(&key));
-        free(keys[i]);
-        keys[i] = text_take(&key);
-        full[i] = keys[i];
-    }
-    op.key = s->own.prefix;
-    status = op.n_keys == 0 ? 0 : agent_do(&s->agent, &op, err);
-    store_op_clear(&op);
-    for (size_t i = 0; i < op.n_keys; i++)
-        free(keys[i]);
-    if (r.err.kind != ERROR_NONE) {
-        *err = r.err;
-        return -1;
-    }
-    return status != 0 ? -1 : op.n_keys == STRAYS_BATCH;
-}
-
-static int remove_strays(struct session *s, struct error *err)
-{
-    int status;
-
-    do
-        status = remove_some_strays(s, err);
-    while (status == 1);
-    return status;
-}
+/* ---- all of it ---- */
 
 /*
  * Where another run, or a power loss, came between, the notes are compared with the
@@ -390,16 +290,18 @@ static int remove_strays(struct session *s, struct error *err)
  */
 static int transfer(struct session *s, struct error *err)
 {
+    const struct reconcile_options options = {&s->agent, s->checkpoint, s->own.prefix};
     uint64_t n_lost = 0;
 
-    if (has_mark(s, "reconcile") && reconcile(s, &n_lost, err) != 0)
+    if (has_mark(s, "reconcile") && reconcile_objects(&options, &n_lost, err) != 0)
         return -1;
     for (unsigned i = 0; i < RECONCILE_MAX; i++) {
         if (run_pipeline(s, err) != 0)
             return -1;
         if (!has_mark(s, "reconcile") && !has_mark(s, "look") && s->n_failed == 0)
             return 0;
-        if (reconcile(s, &n_lost, err) != 0 || remove_strays(s, err) != 0)
+        if (reconcile_objects(&options, &n_lost, err) != 0 ||
+            reconcile_strays(&options, err) != 0)
             return -1;
         if (n_lost == 0)
             return 0;

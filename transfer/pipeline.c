@@ -20,11 +20,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "transfer/lookup.h"
+#include "transfer/job.h"
 #include "transfer/scan.h"
-#include "transfer/store_impl.h"
 #include "transfer/sweep.h"
-#include "transfer/upload.h"
 
 enum pipeline_phase {
     PHASE_RUNNING,
@@ -37,27 +35,8 @@ enum pipeline_phase {
 enum {
     FEED_BATCH = 256,     /* rows asked for at once */
     BACKLOG_MAX = 4000,   /* notes that wait for the disk before we pause */
-    CHANGES_MAX = 3,      /* a file that keeps changing is given up after so many */
     PASSES_MAX = 3,       /* over the plan, for files whose place was taken */
     OPEN_UPLOADS_MAX = 64 /* files with parts or an open descriptor at once */
-};
-
-/* One file under way. */
-struct job {
-    struct pipeline *pipeline;
-    char *path;
-    struct text key;
-    struct stamp stamp;
-    bool must_compare, has_upload, is_small;
-    bool is_unconfirmed; /* the walk had not come by, perhaps, when it was handed out */
-    bool is_preparing;   /* it has started no piece yet */
-    bool is_ready;       /* in the ready queue */
-    unsigned n_changes;
-    struct upload_record known;
-    struct lookup *lookup; /* while the store is asked what it has */
-    struct upload *upload; /* NULL while `known` is read */
-    struct job *prev, *next;
-    struct job *next_ready;
 };
 
 struct feed {
@@ -161,10 +140,8 @@ static const struct scan_events scan_events = {on_issue, on_plan_grown, on_scan_
 
 /* ---- jobs ---- */
 
-static void make_ready(struct job *j)
+static void make_ready(struct pipeline *p, struct job *j)
 {
-    struct pipeline *p = j->pipeline;
-
     if (!j->is_ready) {
         j->is_ready = true;
         j->next_ready = NULL;
@@ -187,9 +164,8 @@ static struct job *take_ready(struct pipeline *p)
     return j;
 }
 
-static void leave_ready(struct job *j)
+static void leave_ready(struct pipeline *p, struct job *j)
 {
-    struct pipeline *p = j->pipeline;
     struct job **link = &p->ready_first;
 
     if (!j->is_ready)
@@ -202,177 +178,101 @@ static void leave_ready(struct job *j)
     j->is_ready = false;
 }
 
-static void job_prepared(struct job *j)
+static void note_prepared(struct pipeline *p, struct job *j)
 {
     if (!j->is_preparing)
         return;
     j->is_preparing = false;
-    j->pipeline->n_preparing--;
+    p->n_preparing--;
 }
 
-static void job_end(struct job *j)
+static void remove_job(struct pipeline *p, struct job *j)
 {
-    struct pipeline *p = j->pipeline;
-
-    job_prepared(j);
-    leave_ready(j);
+    note_prepared(p, j);
+    leave_ready(p, j);
     p->n_jobs--;
     if (!j->is_small)
         p->n_large--;
     *(j->prev == NULL ? &p->jobs : &j->prev->next) = j->next;
     if (j->next != NULL)
         j->next->prev = j->prev;
-    upload_record_free(&j->known);
-    text_free(&j->key);
-    free(j->path);
-    free(j);
     wake(p);
 }
 
-static void on_upload_created(void *ctx, const struct upload_note *note)
-{
-    struct job *j = ctx;
-
-    j->has_upload = true;
-    checkpoint_note_upload(j->pipeline->o.checkpoint, j->path, note);
-}
-
-static void on_part_stored(void *ctx, const struct part_record *part)
-{
-    struct job *j = ctx;
-
-    j->pipeline->n_parts++;
-    checkpoint_note_part(j->pipeline->o.checkpoint, j->path, part);
-}
-
-static void on_upload_gone(void *ctx)
-{
-    struct job *j = ctx;
-
-    checkpoint_note_upload_gone(j->pipeline->o.checkpoint, j->path);
-}
-
-static void on_object_lost(void *ctx)
-{
-    struct job *j = ctx;
-
-    checkpoint_note_lost(j->pipeline->o.checkpoint, j->path);
-}
-
-static void on_upload_moved(void *ctx)
-{
-    make_ready(ctx);
-}
-
-static void on_upload_done(void *ctx, const struct upload_outcome *outcome);
-
-static const struct upload_events upload_events = {on_upload_created, on_part_stored,
-                                                   on_upload_gone,    on_object_lost,
-                                                   on_upload_moved,   on_upload_done};
-
-static void start_upload(struct job *j)
-{
-    struct pipeline *p = j->pipeline;
-    struct upload_options options = {
-        .loop = p->o.loop,
-        .store = p->o.store,
-        .source = p->o.source,
-        .budget = p->o.budget,
-        .path = j->path,
-        .key = text_string(&j->key),
-        .stamp = j->stamp,
-        .must_compare = j->must_compare,
-        .part_size = p->o.part_size,
-        .is_data = true,
-        .events = &upload_events,
-        .ctx = j,
-    };
-
-    j->upload = upload_start(&options, &j->known);
-    memset(&j->known, 0, sizeof j->known); /* the upload's now */
-}
-
-static void on_known(void *ctx, const struct error *err)
-{
-    struct job *j = ctx;
-    struct pipeline *p = j->pipeline;
-
-    if (err != NULL)
-        fail(p, err);
-    if (p->err.kind != ERROR_NONE)
-        job_end(j);
-    else
-        start_upload(j);
-}
-
-/* An upload that was found in the store goes on as one of ours. */
-static void on_looked_up(void *ctx, const struct upload_record *found,
+static void give_up_file(struct pipeline *p, const struct job *j,
                          const struct error *err)
 {
-    struct job *j = ctx;
-    const struct upload_note note = {
-        .upload_id = found->upload_id,
-        .part_size = found->part_size,
-        .block_size = found->block_size,
-        .stamp = j->stamp,
-        .parts = found->parts,
-        .n_parts = found->n_parts,
-    };
-
-    j->lookup = NULL;
-    j->known = *found;
-    j->must_compare = true;
-    if (err == NULL && found->upload_id[0] != '\0') {
-        j->has_upload = true;
-        checkpoint_note_upload(j->pipeline->o.checkpoint, j->path, &note);
-    }
-    on_known(j, err);
+    checkpoint_note_failed(p->o.checkpoint, j->path, err->text);
+    p->o.events->failed(p->o.ctx, j->path, err);
 }
 
-static void look_up(struct job *j)
+/* What stands in its place may be garbage: then it is gone at the next pass. */
+static void on_blocked(struct pipeline *p, const struct job *j, const struct error *err)
 {
-    struct pipeline *p = j->pipeline;
-    struct lookup_options options = {
-        .loop = p->o.loop,
-        .store = p->o.store,
-        .key = text_string(&j->key),
-        .size = j->stamp.size,
-        .part_size = p->o.part_size,
-        .done = on_looked_up,
-        .ctx = j,
-    };
-
-    j->lookup = lookup_start(&options);
-}
-
-/* What earlier runs, or earlier attempts of this one, know of the file comes first. */
-static void job_start(struct job *j)
-{
-    j->upload = NULL;
-    if (j->has_upload || j->must_compare)
-        checkpoint_read_upload(j->pipeline->o.checkpoint, j->path, &j->known, on_known,
-                               j);
-    else if (j->pipeline->o.must_look && j->n_changes == 0)
-        look_up(j);
+    if (p->n_passes < PASSES_MAX)
+        p->needs_pass = true;
     else
-        start_upload(j);
+        give_up_file(p, j, err);
 }
 
-static void job_new(struct pipeline *p, const struct plan_item *item)
+static void on_refused(struct pipeline *p, const struct job *j, const struct error *err)
 {
-    struct job *j = mem_new(1, sizeof *j);
-    size_t prefix = store_limits(p->o.store)->key_prefix_bytes + strlen(p->o.prefix);
+    struct error wrapped = *err;
 
-    j->pipeline = p;
-    j->path = mem_copy_string(item->entry.path);
-    text_add(&j->key, p->o.prefix);
-    entry_add_key(&j->key, j->path, prefix);
-    j->stamp = item->entry.stamp;
-    j->is_unconfirmed = p->feed.asked_in_scan;
-    j->must_compare = item->state == CHECKPOINT_RECHECK;
-    j->has_upload = item->has_upload;
-    j->is_small = !j->has_upload && !j->must_compare && !p->o.must_look &&
-                  j->stamp.size <= STORE_CHUNK;
+    error_wrap(&wrapped, "%s", j->path);
+    fail(p, &wrapped);
+}
+
+static void on_job_stored(struct pipeline *p, const struct job *j)
+{
+    p->n_compared += j->is_unchanged;
+    p->o.events->stored(p->o.ctx, j->path, j->stamp.size);
+}
+
+static void on_job_failed(struct pipeline *p, const struct job *j, enum job_end how,
+                          const struct error *err)
+{
+    if (how == JOB_VANISHED)
+        p->needs_pass =
+            true; /* when the walk comes by it knows what has become of it */
+    else if (how == JOB_UNREADABLE)
+        give_up_file(p, j, err);
+    else if (how == JOB_BLOCKED)
+        on_blocked(p, j, err);
+    else if (how == JOB_REFUSED)
+        on_refused(p, j, err);
+}
+
+static void on_job_ended(void *ctx, struct job *j, enum job_end how,
+                         const struct error *err)
+{
+    struct pipeline *p = ctx;
+
+    if (how == JOB_STORED)
+        on_job_stored(p, j);
+    else if (p->err.kind == ERROR_NONE) /* else it is but a consequence */
+        on_job_failed(p, j, how, err);
+    remove_job(p, j);
+}
+
+static void on_job_ready(void *ctx, struct job *j)
+{
+    make_ready(ctx, j);
+}
+
+static void on_job_part(void *ctx)
+{
+    struct pipeline *p = ctx;
+
+    p->n_parts++;
+}
+
+static const struct job_events job_events = {on_job_ready, on_job_part, on_job_ended};
+
+static void add_job(struct pipeline *p, const struct plan_item *item)
+{
+    struct job *j = job_start(&p->o, item, p->feed.asked_in_scan, &job_events, p);
+
     j->is_preparing = true;
     p->n_preparing++;
     p->n_jobs++;
@@ -382,76 +282,6 @@ static void job_new(struct pipeline *p, const struct plan_item *item)
     if (j->next != NULL)
         j->next->prev = j;
     p->jobs = j;
-    job_start(j);
-}
-
-static void give_up_file(struct job *j, const struct error *err)
-{
-    struct pipeline *p = j->pipeline;
-
-    checkpoint_note_failed(p->o.checkpoint, j->path, err->text);
-    p->o.events->failed(p->o.ctx, j->path, err);
-    job_end(j);
-}
-
-/* The file is another than the one we began with: once more, keeping what still fits.
- */
-static void take_anew(struct job *j, const struct upload_outcome *outcome)
-{
-    j->stamp = outcome->stamp;
-    j->must_compare = j->has_upload;
-    job_start(j);
-}
-
-static void on_source_failed(struct job *j, const struct upload_outcome *outcome)
-{
-    if (outcome->err.kind == ERROR_CHANGED && ++j->n_changes < CHANGES_MAX) {
-        take_anew(j, outcome);
-    } else if (j->is_unconfirmed) {
-        /* The plan of an earlier run: the walk, when it comes by, strikes the file out,
-         * or knows what has become of it. */
-        j->pipeline->needs_pass = true;
-        job_end(j);
-    } else {
-        give_up_file(j, &outcome->err);
-    }
-}
-
-static void on_store_failed(struct job *j, const struct upload_outcome *outcome)
-{
-    struct pipeline *p = j->pipeline;
-    struct error err = outcome->err;
-
-    if (err.kind == ERROR_CONFLICT && p->n_passes < PASSES_MAX) {
-        p->needs_pass = true; /* what stands in its place may be garbage */
-        job_end(j);
-    } else if (err.kind == ERROR_CONFLICT) {
-        give_up_file(j, &err);
-    } else {
-        error_wrap(&err, "%s", j->path);
-        fail(p, &err);
-        job_end(j);
-    }
-}
-
-static void on_upload_done(void *ctx, const struct upload_outcome *outcome)
-{
-    struct job *j = ctx;
-    struct pipeline *p = j->pipeline;
-
-    leave_ready(j);
-    if (outcome->err.kind == ERROR_NONE) {
-        checkpoint_note_stored(p->o.checkpoint, j->path, &outcome->note);
-        p->n_compared += outcome->is_unchanged;
-        p->o.events->stored(p->o.ctx, j->path, outcome->note.stamp.size);
-        job_end(j);
-    } else if (outcome->err.kind == ERROR_CANCELLED || p->err.kind != ERROR_NONE) {
-        job_end(j);
-    } else if (outcome->source_failed) {
-        on_source_failed(j, outcome);
-    } else {
-        on_store_failed(j, outcome);
-    }
 }
 
 /* ---- the feed ---- */
@@ -543,10 +373,10 @@ static bool start_piece(struct pipeline *p)
     struct job *j;
 
     while ((j = take_ready(p)) != NULL) {
-        if (!upload_step(j->upload))
+        if (!job_step(j))
             continue; /* nothing at present: it says so when there is */
-        job_prepared(j);
-        make_ready(j); /* behind the others: they share the room */
+        note_prepared(p, j);
+        make_ready(p, j); /* behind the others: they share the room */
         return true;
     }
     return false;
@@ -561,7 +391,7 @@ static bool start_job(struct pipeline *p)
     item = feed_take(p);
     if (item == NULL)
         return false;
-    job_new(p, item);
+    add_job(p, item);
     return true;
 }
 
@@ -637,12 +467,8 @@ static void stop_all(struct pipeline *p)
         scan_stop(p->scan);
     if (p->sweep != NULL)
         sweep_stop(p->sweep);
-    for (struct job *j = p->jobs; j != NULL; j = j->next) {
-        if (j->upload != NULL)
-            upload_cancel(j->upload);
-        else if (j->lookup != NULL)
-            lookup_cancel(j->lookup);
-    }
+    for (struct job *j = p->jobs; j != NULL; j = j->next)
+        job_cancel(j);
 }
 
 static bool is_idle(const struct pipeline *p)
@@ -717,15 +543,11 @@ void pipeline_progress(const struct pipeline *p, struct pipeline_progress *out)
     out->parts = p->n_parts;
     out->files_compared = p->n_compared;
     for (const struct job *j = p->jobs; j != NULL; j = j->next) {
-        uint64_t bytes, size;
-        if (j->upload == NULL)
-            continue;
-        upload_progress(j->upload, &bytes, &size);
-        out->bytes_in_flight += bytes;
+        out->bytes_in_flight += job_bytes(j);
         if (out->n_files < PIPELINE_FILES_SHOWN && !j->is_small) {
             out->files[out->n_files].path = j->path;
-            out->files[out->n_files].bytes = bytes;
-            out->files[out->n_files++].size = size;
+            out->files[out->n_files].bytes = job_bytes(j);
+            out->files[out->n_files++].size = j->stamp.size;
         }
     }
 }

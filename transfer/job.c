@@ -1,0 +1,243 @@
+/*
+ *   READING what the checkpoint knows --+
+ *      or                               +--> UPLOADING --done--> ended
+ *   LOOKING at what the store has ------+        |
+ *      ^                                         |
+ *      +------- the file has changed ------------+
+ *
+ * Which of these it is shows in `lookup` and `upload`.
+ */
+#include "transfer/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "transfer/lookup.h"
+#include "transfer/store_impl.h"
+
+enum { CHANGES_MAX = 3 /* a file that keeps changing is given up after so many */ };
+
+static void end(struct job *j, enum job_end how, const struct error *err)
+{
+    j->events->ended(j->ctx, j, how, err);
+    upload_record_free(&j->known);
+    text_free(&j->key);
+    free(j->path);
+    free(j);
+}
+
+/* ---- what the upload tells ---- */
+
+static void on_upload_created(void *ctx, const struct upload_note *note)
+{
+    struct job *j = ctx;
+
+    j->has_upload = true;
+    checkpoint_note_upload(j->o->checkpoint, j->path, note);
+}
+
+static void on_part_stored(void *ctx, const struct part_record *part)
+{
+    struct job *j = ctx;
+
+    checkpoint_note_part(j->o->checkpoint, j->path, part);
+    j->events->part_stored(j->ctx);
+}
+
+static void on_upload_gone(void *ctx)
+{
+    struct job *j = ctx;
+
+    checkpoint_note_upload_gone(j->o->checkpoint, j->path);
+}
+
+static void on_object_lost(void *ctx)
+{
+    struct job *j = ctx;
+
+    checkpoint_note_lost(j->o->checkpoint, j->path);
+}
+
+static void on_upload_moved(void *ctx)
+{
+    struct job *j = ctx;
+
+    j->events->ready(j->ctx, j);
+}
+
+static void on_upload_done(void *ctx, const struct upload_outcome *outcome);
+
+static const struct upload_events upload_events = {on_upload_created, on_part_stored,
+                                                   on_upload_gone,    on_object_lost,
+                                                   on_upload_moved,   on_upload_done};
+
+static void start_upload(struct job *j)
+{
+    struct upload_options options = {
+        .loop = j->o->loop,
+        .store = j->o->store,
+        .source = j->o->source,
+        .budget = j->o->budget,
+        .path = j->path,
+        .key = text_string(&j->key),
+        .stamp = j->stamp,
+        .must_compare = j->must_compare,
+        .part_size = j->o->part_size,
+        .is_data = true,
+        .events = &upload_events,
+        .ctx = j,
+    };
+
+    j->upload = upload_start(&options, &j->known);
+    memset(&j->known, 0, sizeof j->known); /* the upload's now */
+}
+
+/* ---- what earlier runs know ---- */
+
+static void on_known(void *ctx, const struct error *err)
+{
+    struct job *j = ctx;
+
+    if (err != NULL)
+        end(j, JOB_REFUSED, err);
+    else if (j->is_cancelled)
+        end(j, JOB_CANCELLED, NULL);
+    else
+        start_upload(j);
+}
+
+/* An upload that was found in the store goes on as one of ours. */
+static void on_looked_up(void *ctx, const struct upload_record *found,
+                         const struct error *err)
+{
+    struct job *j = ctx;
+    const struct upload_note note = {
+        .upload_id = found->upload_id,
+        .part_size = found->part_size,
+        .block_size = found->block_size,
+        .stamp = j->stamp,
+        .parts = found->parts,
+        .n_parts = found->n_parts,
+    };
+
+    j->lookup = NULL;
+    j->known = *found;
+    j->must_compare = true;
+    if (err == NULL && found->upload_id[0] != '\0') {
+        j->has_upload = true;
+        checkpoint_note_upload(j->o->checkpoint, j->path, &note);
+    }
+    on_known(j, err);
+}
+
+static void look_up(struct job *j)
+{
+    struct lookup_options options = {
+        .loop = j->o->loop,
+        .store = j->o->store,
+        .key = text_string(&j->key),
+        .size = j->stamp.size,
+        .part_size = j->o->part_size,
+        .done = on_looked_up,
+        .ctx = j,
+    };
+
+    j->lookup = lookup_start(&options);
+}
+
+/* What earlier runs, or earlier attempts of this one, know of the file comes first. */
+static void begin(struct job *j)
+{
+    j->upload = NULL;
+    if (j->has_upload || j->must_compare)
+        checkpoint_read_upload(j->o->checkpoint, j->path, &j->known, on_known, j);
+    else if (j->o->must_look && j->n_changes == 0)
+        look_up(j);
+    else
+        start_upload(j);
+}
+
+/* ---- the end ---- */
+
+/* The file is another than the one we began with: once more, keeping what still fits.
+ */
+static void begin_anew(struct job *j, const struct upload_outcome *outcome)
+{
+    j->stamp = outcome->stamp;
+    j->must_compare = j->has_upload;
+    begin(j);
+}
+
+static void on_source_failed(struct job *j, const struct upload_outcome *outcome)
+{
+    if (outcome->err.kind == ERROR_CHANGED && ++j->n_changes < CHANGES_MAX)
+        begin_anew(j, outcome);
+    else
+        end(j, j->is_unconfirmed ? JOB_VANISHED : JOB_UNREADABLE, &outcome->err);
+}
+
+static void on_upload_done(void *ctx, const struct upload_outcome *outcome)
+{
+    struct job *j = ctx;
+
+    if (outcome->err.kind == ERROR_NONE) {
+        checkpoint_note_stored(j->o->checkpoint, j->path, &outcome->note);
+        j->stamp = outcome->note.stamp;
+        j->is_unchanged = outcome->is_unchanged;
+        end(j, JOB_STORED, NULL);
+    } else if (j->is_cancelled || outcome->err.kind == ERROR_CANCELLED) {
+        end(j, JOB_CANCELLED, NULL);
+    } else if (outcome->source_failed) {
+        on_source_failed(j, outcome);
+    } else {
+        end(j, outcome->err.kind == ERROR_CONFLICT ? JOB_BLOCKED : JOB_REFUSED,
+            &outcome->err);
+    }
+}
+
+struct job *job_start(const struct pipeline_options *options,
+                      const struct plan_item *item, bool is_unconfirmed,
+                      const struct job_events *events, void *ctx)
+{
+    struct job *j = mem_new(1, sizeof *j);
+    size_t prefix = store_limits(options->store)->key_prefix_bytes;
+
+    j->o = options;
+    j->events = events;
+    j->ctx = ctx;
+    j->path = mem_copy_string(item->entry.path);
+    text_add(&j->key, options->prefix);
+    entry_add_key(&j->key, j->path, prefix + strlen(options->prefix));
+    j->stamp = item->entry.stamp;
+    j->is_unconfirmed = is_unconfirmed;
+    j->must_compare = item->state == CHECKPOINT_RECHECK;
+    j->has_upload = item->has_upload;
+    j->is_small = !j->has_upload && !j->must_compare && !options->must_look &&
+                  j->stamp.size <= STORE_CHUNK;
+    begin(j);
+    return j;
+}
+
+bool job_step(struct job *j)
+{
+    return upload_step(j->upload);
+}
+
+void job_cancel(struct job *j)
+{
+    j->is_cancelled = true;
+    if (j->upload != NULL)
+        upload_cancel(j->upload);
+    else if (j->lookup != NULL)
+        lookup_cancel(j->lookup);
+}
+
+uint64_t job_bytes(const struct job *j)
+{
+    uint64_t bytes = 0, size;
+
+    if (j->upload != NULL)
+        upload_progress(j->upload, &bytes, &size);
+    return bytes;
+}
