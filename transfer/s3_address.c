@@ -15,6 +15,7 @@
 static const char default_region[] = "us-east-1";
 
 enum {
+    PORT_MAX = 65535,
     PREFIX_MAX = 512, /* leaves room for names and paths in the 1,024 bytes of a key */
     BUCKET_MIN = 3,
     BUCKET_AWS_MAX = 63,
@@ -115,18 +116,50 @@ static void set(char **field, struct text *value)
     *field = text_take(value);
 }
 
+static bool is_port(const char *digits, size_t n)
+{
+    unsigned port = 0;
+
+    for (size_t i = 0; i < n && port <= PORT_MAX; i++) {
+        if (!isdigit((unsigned char)digits[i]))
+            return false;
+        port = port * 10 + (unsigned)(digits[i] - '0');
+    }
+    return port > 0 && port <= PORT_MAX;
+}
+
+/* "[::1]" or "host", and perhaps ":port". */
+static bool is_host(const char *host, size_t n)
+{
+    size_t name = 0;
+
+    if (n > 0 && host[0] == '[') {
+        name = 1 + strspn(host + 1, "0123456789abcdefABCDEF:.");
+        if (name < 4 || name >= n || host[name++] != ']')
+            return false;
+    } else {
+        while (name < n && (isalnum((unsigned char)host[name]) ||
+                            strchr(".-_", host[name]) != NULL))
+            name++;
+    }
+    return name > 0 &&
+           (name == n || (host[name] == ':' && is_port(host + name + 1, n - name - 1)));
+}
+
 /* The host alone may be followed by a port; nothing else that a url could have. */
 static int check_host(const char *host, size_t n, const char *endpoint,
                       struct error *err)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)host[i]) && strchr(".-_:[]", host[i]) == NULL)
-            n = 0;
-    return n > 0 ? 0
-                 : error_set(err, ERROR_USAGE, 0,
-                             "'%.100s' is no endpoint; it is https://HOST or "
-                             "https://HOST:PORT",
-                             endpoint);
+    if (is_host(host, n))
+        return 0;
+    if (strchr(endpoint, '@') != NULL) /* a password is not repeated */
+        return error_set(err, ERROR_USAGE, 0,
+                         "this is no endpoint: there is a user name in it; it is "
+                         "https://HOST or https://HOST:PORT");
+    return error_set(err, ERROR_USAGE, 0,
+                     "'%.100s' is no endpoint; it is https://HOST or "
+                     "https://HOST:PORT, with a port up to 65535",
+                     endpoint);
 }
 
 /* An endpoint that the user gave; without a scheme it is https. */

@@ -151,6 +151,15 @@ static void what_is_no_address(void **state)
         {"s3://data", {.endpoint = "https://x.org?y"}, "no endpoint"},
         {"s3://data", {.endpoint = "https://us er@x.org"}, "no endpoint"},
         {"s3://data", {.endpoint = "https://u:p@x.org"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://x.org:65536"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://x.org:0"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://x.org:"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://x.org:4294967297"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://x.org:80:90"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://:80"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://::1"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://[::1"}, "no endpoint"},
+        {"s3://data", {.endpoint = "https://[]:80"}, "no endpoint"},
         {"s3://data", {.region = "eu west"}, "no region"},
         {"s3://data", {.region = "x/../y"}, "no region"},
     };
@@ -224,7 +233,9 @@ static void traits_are_remembered(void **state)
         text_clear(&text);
         s3_traits_put(&traits, &text);
         assert_int_equal(s3_traits_parse(&back, text_string(&text)), 0);
-        assert_memory_equal(&back, &traits, sizeof back);
+        assert_int_equal(back.streamed, traits.streamed);
+        assert_int_equal(back.whole, traits.whole);
+        assert_int_equal(back.has_if_none_match, traits.has_if_none_match);
     }
     traits = (struct s3_traits){.streamed = S3_RUNG_NONE, .whole = S3_RUNG_NONE};
     text_clear(&text);
