@@ -95,21 +95,14 @@ bool error_is_retryable(const struct error *err)
 const char *error_kind_name(enum error_kind kind)
 {
     static const char *const names[] = {
-        [ERROR_NONE] = "none",
-        [ERROR_CANCELLED] = "cancelled",
-        [ERROR_NETWORK] = "network",
-        [ERROR_TRANSIENT] = "transient",
-        [ERROR_THROTTLED] = "throttled",
-        [ERROR_AUTH] = "auth",
-        [ERROR_EXPIRED] = "expired",
-        [ERROR_NOT_FOUND] = "not-found",
-        [ERROR_CONFLICT] = "conflict",
-        [ERROR_CHANGED] = "changed",
-        [ERROR_CORRUPT] = "corrupt",
-        [ERROR_FULL] = "full",
-        [ERROR_IO] = "io",
-        [ERROR_USAGE] = "usage",
-        [ERROR_INTERNAL] = "internal",
+        [ERROR_NONE] = "none",           [ERROR_CANCELLED] = "cancelled",
+        [ERROR_NETWORK] = "network",     [ERROR_TRANSIENT] = "transient",
+        [ERROR_THROTTLED] = "throttled", [ERROR_AUTH] = "auth",
+        [ERROR_EXPIRED] = "expired",     [ERROR_UNUSABLE] = "unusable",
+        [ERROR_NOT_FOUND] = "not-found", [ERROR_CONFLICT] = "conflict",
+        [ERROR_CHANGED] = "changed",     [ERROR_CORRUPT] = "corrupt",
+        [ERROR_FULL] = "full",           [ERROR_IO] = "io",
+        [ERROR_USAGE] = "usage",         [ERROR_INTERNAL] = "internal",
     };
 
     return names[kind];

@@ -17,7 +17,9 @@ enum error_kind {
     ERROR_TRANSIENT, /* a 5xx or a broken answer: worth another attempt */
     ERROR_THROTTLED, /* the store asked us to slow down: wait, then fewer at once */
     ERROR_AUTH, /* refused credentials or missing permission: only the user can help */
-    ERROR_EXPIRED, /* temporary credentials have run out: fetch new ones */
+    ERROR_EXPIRED,  /* temporary credentials have run out: fetch new ones */
+    ERROR_UNUSABLE, /* what is there is not, or not such, that it can be used: another
+                       address, name or certificate is needed */
     ERROR_NOT_FOUND,
     ERROR_CONFLICT, /* it already exists, or someone else holds it */
     ERROR_CHANGED,  /* the source changed while we were reading it */

@@ -104,8 +104,10 @@ static void set_outcome(struct http_request *request, CURLcode code)
                                    .is_answered = request->answer.status != 0,
                                    .was_kept = was_kept_and_broke(request, code)};
     curl_off_t begun_us = 0;
-    long proxy_status = 0;
+    long proxy_status = 0, local_port = 0;
 
+    curl_easy_getinfo(slot->easy, CURLINFO_LOCAL_PORT, &local_port);
+    request->answer.is_connected = local_port > 0;
     if (code == CURLE_OK || request->is_cut)
         return;
     if (request->err.kind != ERROR_NONE)

@@ -21,11 +21,15 @@
  *
  * Errors of a request:
  *   ERROR_NETWORK    name not resolved, refused, unreachable, or a connection that
- * broke or was silent for too long before one byte of the answer came ERROR_TRANSIENT
- * the same in the middle of an answer; or the answer is not HTTP, or larger than
- * allowed ERROR_USAGE      final: the server's certificate does not convince, no TLS
- * there, a url that is none, a proxy that refuses ERROR_CANCELLED  http_cancel() or
- * what http_gave() or http_took() reported (body_failed is set then)
+ *                    broke or was silent for too long before one byte of the answer
+ *                    came
+ *   ERROR_TRANSIENT  the same in the middle of an answer; or the answer is not HTTP, or
+ *                    larger than allowed
+ *   ERROR_UNUSABLE   final: the server's certificate does not convince, no TLS there, a
+ *                    proxy that refuses
+ *   ERROR_USAGE      final: a url that is none
+ *   ERROR_CANCELLED  http_cancel()
+ * or what http_gave() or http_took() reported (body_failed is set then).
  */
 struct http;
 
@@ -46,6 +50,7 @@ struct http_answer {
     struct text headers; /* lines as they came, each ends with "\n" */
     struct text body;
     uint64_t sent, received; /* bytes of the bodies that went over the wire */
+    bool is_connected;       /* with TCP at least, whatever came of it */
 };
 
 /* Zeroed before its first use, but for the question. */

@@ -1,8 +1,9 @@
 /*
  * The kinds, in this order:
  *
- *   certificate, CA file, url, not TLS     usage: the user must change something
- *   a proxy that says no                   usage, with 5xx network
+ *   url                                    usage: there is no such thing
+ *   certificate, CA file, not TLS          unusable: the user must change something
+ *   a proxy that says no                   unusable, with 5xx network
  *   not HTTP, TLS that fails, ...          transient: perhaps something in between
  *   a kept connection that breaks          transient: the server may be there
  *   everything else                        network before the answer, transient within
@@ -52,14 +53,21 @@ static bool is_about_trust(int code)
            code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CERTPROBLEM;
 }
 
+bool http_error_is_trust(const struct error *err)
+{
+    return err->kind == ERROR_UNUSABLE &&
+           (err->code == CURLE_PEER_FAILED_VERIFICATION ||
+            err->code == CURLE_SSL_ISSUER_ERROR);
+}
+
 static void set_trust(struct error *err, const struct http_trouble *t)
 {
     int length;
     const char *host = host_of(t->url, &length);
 
-    error_set(err, ERROR_USAGE, t->code,
-              "cannot trust %.*s: %s (checked against %s; --ca-file names another file "
-              "with the certificate of its CA)",
+    error_set(err, ERROR_UNUSABLE, t->code,
+              "cannot trust the certificate of %.*s: %s; checked against %s, "
+              "and --ca-file or AWS_CA_BUNDLE names another file with its CA",
               length, host, t->reason,
               t->ca_file != NULL ? t->ca_file : "the system's CAs");
 }
@@ -92,7 +100,7 @@ static void set_proxy(struct error *err, const struct http_trouble *t)
     int length;
     const char *host = host_of(t->url, &length);
 
-    error_set(err, t->proxy_status >= 500 ? ERROR_NETWORK : ERROR_USAGE, t->code,
+    error_set(err, t->proxy_status >= 500 ? ERROR_NETWORK : ERROR_UNUSABLE, t->code,
               "the proxy does not connect to %.*s: HTTP status %d", length, host,
               t->proxy_status);
 }
@@ -135,7 +143,7 @@ void http_error_set(struct error *err, const struct http_trouble *trouble)
         error_set(err, ERROR_USAGE, t.code, "%.*s is no address: %s", length, host,
                   t.reason);
     else if (t.code == CURLE_SSL_CONNECT_ERROR && is_not_tls(t.reason))
-        error_set(err, ERROR_USAGE, t.code, "%.*s does not speak TLS (https): %s",
+        error_set(err, ERROR_UNUSABLE, t.code, "%.*s does not speak TLS (https): %s",
                   length, host, t.reason);
     else if (t.proxy_status >= 400)
         set_proxy(err, &t);

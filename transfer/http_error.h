@@ -21,6 +21,9 @@ struct http_trouble {
 
 void http_error_set(struct error *err, const struct http_trouble *trouble);
 
+/* Did it fail because TLS is spoken there, but by somebody who is not trusted? */
+bool http_error_is_trust(const struct error *err);
+
 /* A connection that broke or fell silent, for a reason of our own. */
 void http_error_broken(struct error *err, const char *url, bool is_answered,
                        const char *reason);

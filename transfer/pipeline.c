@@ -219,7 +219,8 @@ static void on_refused(struct pipeline *p, const struct job *j, const struct err
 {
     struct error wrapped = *err;
 
-    error_wrap(&wrapped, "%s", j->path);
+    if (err->kind != ERROR_NETWORK) /* an outage is no file's trouble */
+        error_wrap(&wrapped, "%s", j->path);
     fail(p, &wrapped);
 }
 

@@ -38,6 +38,8 @@ struct s3 {
     struct s3_traits traits;
     bool lacks_batch_delete;
 
+    bool is_contact_asked; /* s3_contact.h */
+
     struct s3_probe *probe;     /* finding out; NULL: not now */
     struct s3_attempt *waiting; /* for its outcome */
     struct s3_token *tokens;    /* of uploads that were created here */

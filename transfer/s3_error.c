@@ -68,19 +68,19 @@ static const struct row {
     {0,
      ANY,
      "AuthorizationHeaderMalformed",
-     {ERROR_USAGE, S3_REMEDY_REGION, hint_region}},
-    {0, ANY, "PermanentRedirect", {ERROR_USAGE, S3_REMEDY_REGION, hint_region}},
+     {ERROR_UNUSABLE, S3_REMEDY_REGION, hint_region}},
+    {0, ANY, "PermanentRedirect", {ERROR_UNUSABLE, S3_REMEDY_REGION, hint_region}},
     {0, ANY, "TemporaryRedirect", {ERROR_TRANSIENT, S3_REMEDY_REGION, NULL}},
     {0, ANY, "Redirect", {ERROR_TRANSIENT, S3_REMEDY_REGION, NULL}},
-    {0, ANY, "IncorrectEndpoint", {ERROR_USAGE, S3_REMEDY_REGION, hint_region}},
+    {0, ANY, "IncorrectEndpoint", {ERROR_UNUSABLE, S3_REMEDY_REGION, hint_region}},
     {0,
      ANY,
      "IllegalLocationConstraintException",
-     {ERROR_USAGE, S3_REMEDY_REGION, hint_region}},
+     {ERROR_UNUSABLE, S3_REMEDY_REGION, hint_region}},
 
     /* what is there */
-    {0, ANY, "NoSuchBucket", {ERROR_USAGE, S3_REMEDY_NONE, hint_bucket}},
-    {0, ANY, "InvalidBucketName", {ERROR_USAGE, S3_REMEDY_NONE, hint_bucket}},
+    {0, ANY, "NoSuchBucket", {ERROR_UNUSABLE, S3_REMEDY_NONE, hint_bucket}},
+    {0, ANY, "InvalidBucketName", {ERROR_UNUSABLE, S3_REMEDY_NONE, hint_bucket}},
     {0, ANY, "NoSuchUpload", {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
     {0, ANY, "NoSuchKey", {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
     {0, ANY, "NoSuchVersion", {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
@@ -89,7 +89,7 @@ static const struct row {
     {0, ANY, "ConditionalRequestConflict", {ERROR_CONFLICT, S3_REMEDY_NONE, NULL}},
     {0, ANY, "BucketAlreadyExists", {ERROR_CONFLICT, S3_REMEDY_NONE, hint_name}},
     {0, ANY, "OperationAborted", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
-    {0, ANY, "InvalidObjectState", {ERROR_USAGE, S3_REMEDY_NONE, hint_archive}},
+    {0, ANY, "InvalidObjectState", {ERROR_UNUSABLE, S3_REMEDY_NONE, hint_archive}},
     {0, ANY, "InvalidRange", {ERROR_CORRUPT, S3_REMEDY_NONE, NULL}},
 
     /* the bytes */
@@ -124,12 +124,12 @@ static const struct row {
     {0, ANY, "UnknownError", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
 
     /* no code that says more */
-    {301, ANY, NULL, {ERROR_USAGE, S3_REMEDY_REGION, hint_region}},
+    {301, ANY, NULL, {ERROR_UNUSABLE, S3_REMEDY_REGION, hint_region}},
     {307, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_REGION, NULL}},
     {401, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_secret}},
     {403, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_policy}},
     {404, OBJECTS | UPLOADS, NULL, {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
-    {404, ANY, NULL, {ERROR_USAGE, S3_REMEDY_NONE, hint_bucket}},
+    {404, ANY, NULL, {ERROR_UNUSABLE, S3_REMEDY_NONE, hint_bucket}},
     {407, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_proxy}},
     {408, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {409, PUTS | COMPLETES | MAKES, NULL, {ERROR_CONFLICT, S3_REMEDY_NONE, NULL}},
@@ -139,7 +139,7 @@ static const struct row {
     {425, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {429, ANY, NULL, {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
     {500, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
-    {501, ANY, NULL, {ERROR_USAGE, S3_REMEDY_NONE, NULL}},
+    {501, ANY, NULL, {ERROR_UNUSABLE, S3_REMEDY_NONE, NULL}},
     {502, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {503, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {504, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
@@ -161,7 +161,7 @@ struct s3_verdict s3_error_verdict(int status, const char *code, enum store_verb
             return rows[i].verdict;
     if (status >= 500)
         return (struct s3_verdict){ERROR_TRANSIENT, S3_REMEDY_NONE, NULL};
-    return (struct s3_verdict){ERROR_USAGE, S3_REMEDY_NONE, NULL};
+    return (struct s3_verdict){ERROR_UNUSABLE, S3_REMEDY_NONE, NULL};
 }
 
 const char *s3_error_verb_name(enum store_verb verb)
@@ -252,7 +252,7 @@ int s3_error_foreign(struct error *err, const struct s3_origin *origin, int stat
     text_add_format(&text, " was answered with status %d and ", status);
     text_add_printable(&text, what, strlen(what));
     set_with_hint(
-        err, ERROR_USAGE, status, &text,
+        err, ERROR_UNUSABLE, status, &text,
         "this is no S3 service: check the endpoint, and the proxy if there is "
         "one");
     text_free(&text);

@@ -42,7 +42,7 @@ int s3_error_set(struct error *err, const struct s3_verdict *verdict,
                  const struct s3_origin *origin, int status,
                  const struct s3_fault *fault);
 
-/* ERROR_USAGE: whoever answered there is no S3. what: what it sent. */
+/* ERROR_UNUSABLE: whoever answered there is no S3. what: what it sent. */
 int s3_error_foreign(struct error *err, const struct s3_origin *origin, int status,
                      const char *what);
 

@@ -1,6 +1,7 @@
 /*
  *   PREPARING the payload --> SENDING --answer--> READING its XML --> judged --> done
- *                                ^                                       |
+ *                                ^                |                      |
+ *                                |                +-- s3_contact.c ------|--> done
  *                                +---- region or clock learnt: signed ---+
  *                                      again, at most twice
  *
@@ -18,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "manifest/digest_md5.h"
+#include "transfer/s3_contact.h"
 
 enum {
     STALL_MS = 120 * 1000,
@@ -329,9 +331,29 @@ static void read_retry_after(struct s3_request *r)
         r->retry_after_s = (unsigned)((then_ms - now_ms) / 1000);
 }
 
+/* On the first contact, with the other scheme. */
+static void on_other_scheme(struct http_request *http, void *ctx)
+{
+    struct s3_request *r = ctx;
+
+    (void)http;
+    s3_contact_judge(r);
+    end(r);
+}
+
+static void ask_other_scheme(struct s3_request *r)
+{
+    r->phase = REQUEST_SENDING;
+    s3_contact_ask(r, on_other_scheme);
+}
+
 static void judged(struct s3_request *r)
 {
     s3_judge(r);
+    if (s3_contact_is_doubtful(r)) {
+        ask_other_scheme(r);
+        return;
+    }
     if (r->err.kind != ERROR_NONE && s3_judge_learn(r)) {
         send_signed(r);
         return;
@@ -358,17 +380,30 @@ static void on_read(void *ctx)
     judged(ctx);
 }
 
+/* Nothing came that is HTTP. */
+static void on_trouble(struct s3_request *r)
+{
+    r->err = r->http.err;
+    if (s3_contact_is_doubtful(r)) {
+        ask_other_scheme(r);
+        return;
+    }
+    s3_contact_settle(r);
+    if (r->err.kind == ERROR_UNUSABLE && r->s3->readiness != S3_NEW)
+        r->err.kind = ERROR_TRANSIENT; /* it has been good before: see foreign() */
+    end(r);
+}
+
 static void on_answer(struct http_request *http, void *ctx)
 {
     struct s3_request *r = ctx;
 
     r->status = http->answer.status;
+    if (r->status != 0)
+        store_answered(r->s3->store);
     r->body_failed = http->body_failed;
     if (http->err.kind != ERROR_NONE) {
-        r->err = http->err;
-        if (r->err.kind == ERROR_USAGE && r->s3->readiness != S3_NEW)
-            r->err.kind = ERROR_TRANSIENT; /* it has been good before: see foreign() */
-        end(r);
+        on_trouble(r);
         return;
     }
     r->phase = REQUEST_READING;

@@ -13,13 +13,7 @@
  * A slot and a chunk are held in LEASING and ATTEMPTING only.  Who comes back from a
  * pause goes to the head of the queue: it has waited its turn already.
  *
- * The gate is shut while nobody answers (ERROR_NETWORK): no retry budget is spent on an
- * outage, and one request at a time looks whether it is over.
- *
- *     OPEN --network--> SHUT --time is up--> ONE --admitted--> PROBING --answer--> OPEN
- *                        ^                    ^                   |
- *                        +------ network -----|-------------------+
- *                                             +---- cancelled ----+
+ * While nobody answers nothing is admitted but one at a time: store_gate.c.
  */
 #include "transfer/store.h"
 
@@ -30,8 +24,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "transfer/store_impl.h"
-
-static void advance(struct store *store);
 
 /* ---- the queue ---- */
 
@@ -79,6 +71,7 @@ static void on_gate_closed(uv_handle_t *handle)
 
     free(store->url);
     free(store->folder);
+    free(store->place);
     free(store->traits);
     free(store);
 }
@@ -93,7 +86,7 @@ static void on_end(void *ctx)
     op->done(op, op->ctx); /* may free op, start it again, close the store */
     store->is_in_done = false;
     if (store->is_closing)
-        uv_close((uv_handle_t *)&store->gate_timer, on_gate_closed);
+        uv_close((uv_handle_t *)&store->gate.timer, on_gate_closed);
     else if (store->freed != NULL)
         store->freed(store->freed_ctx);
 }
@@ -117,56 +110,6 @@ static void end_cancelled(struct store_op *op)
     end(op, &err);
 }
 
-/* ---- the gate ---- */
-
-static void on_gate_time(uv_timer_t *timer)
-{
-    struct store *store = timer->data;
-
-    store->gate = GATE_ONE;
-    store->counts.next_try_ms = 0;
-    advance(store);
-    if (store->gate == GATE_ONE && store->freed != NULL)
-        store->freed(store->freed_ctx); /* nobody waits: whoever comes next may look */
-}
-
-static void gate_shut(struct store *store, const struct error *err)
-{
-    uint64_t now_ms = loop_now_ms(store->loop);
-    int64_t delay_ms = store->delay_ms(err, ++store->probes_failed, 0, 0);
-
-    if (store->gate == GATE_OPEN) {
-        store->counts.away_since_ms = now_ms > 0 ? now_ms : 1;
-        log_line(LOG_WARNING, LOG_STORE, "nobody answers: %s", err->text);
-    }
-    store->gate = GATE_SHUT;
-    store->probe = NULL;
-    store->counts.next_try_ms = now_ms + (uint64_t)delay_ms;
-    uv_timer_start(&store->gate_timer, on_gate_time, (uint64_t)delay_ms, 0);
-}
-
-/* Somebody has answered, be it with a refusal. */
-static void gate_open(struct store *store)
-{
-    if (store->gate == GATE_OPEN)
-        return;
-    log_line(LOG_INFO, LOG_STORE, "answers come again");
-    uv_timer_stop(&store->gate_timer);
-    store->gate = GATE_OPEN;
-    store->probe = NULL;
-    store->probes_failed = 0;
-    store->counts.away_since_ms = store->counts.next_try_ms = 0;
-}
-
-/* op leaves without having learnt anything about the network. */
-static void gate_forget(struct store *store, const struct store_op *op)
-{
-    if (store->gate == GATE_PROBING && store->probe == op) {
-        store->gate = GATE_ONE;
-        store->probe = NULL;
-    }
-}
-
 /* ---- attempts ---- */
 
 static void leave(struct store_op *op)
@@ -183,6 +126,8 @@ static void begin_attempt(struct store_op *op)
     op->retry_after_s = 0;
     op->moved = 0;
     op->body_failed = false;
+    queue_insert_before(&store->attempting, op);
+    store_gate_on_attempt(store);
     op->answer.attempts++;
     store->counts.requests++;
     if (op->answer.attempts > 1)
@@ -198,17 +143,17 @@ static void on_lease(struct lease *lease, void *ctx)
     struct store *store = op->store;
 
     (void)lease;
-    if (!op->is_cancelled && (store->gate == GATE_OPEN || store->probe == op)) {
+    if (!op->is_cancelled && store_gate_lets(store, op)) {
         begin_attempt(op);
         return;
     }
     leave(op);
-    gate_forget(store, op);
+    store_gate_forget(store, op);
     if (op->is_cancelled)
         end_cancelled(op);
     else
         requeue(op); /* an outage has begun meanwhile */
-    advance(store);
+    store_advance(store);
 }
 
 /* How much memory an attempt needs. */
@@ -239,23 +184,41 @@ static void admit(struct store_op *op)
         begin_attempt(op);
 }
 
-/* Admit what may begin now.  Calling it once too often is harmless. */
-static void advance(struct store *store)
+/* What waits for a store that was given up. */
+static void end_waiting(struct store *store)
 {
+    while (!queue_is_empty(store)) {
+        struct store_op *op = store->queue.next;
+
+        queue_remove(op);
+        store->counts.waiting--;
+        end(op, &store->gate.reason);
+    }
+}
+
+/* Admit what may begin now.  Calling it once too often is harmless. */
+void store_advance(struct store *store)
+{
+    if (store->gate.phase == GATE_GIVEN_UP)
+        end_waiting(store);
     while (!queue_is_empty(store) &&
            store->counts.under_way < store->concurrency.limit) {
         struct store_op *op = store->queue.next;
 
-        if (store->gate == GATE_SHUT || store->gate == GATE_PROBING)
+        if (!store_gate_admits(store, op))
             return;
-        if (store->gate == GATE_ONE) {
-            store->gate = GATE_PROBING;
-            store->probe = op;
-        }
         queue_remove(op);
         store->counts.waiting--;
         admit(op);
     }
+}
+
+void store_cut(struct store *store)
+{
+    for (struct store_op *op = store->attempting.next; op != &store->attempting;
+         op = op->next)
+        if (!op->is_cancelled)
+            store->kind->cancel(store, op);
 }
 
 /* ---- pauses ---- */
@@ -278,7 +241,7 @@ static void on_pause_over(uv_timer_t *timer)
     end_pause(op);
     op->store->counts.waiting--;
     requeue(op);
-    advance(op->store);
+    store_advance(op->store);
 }
 
 static void pause_op(struct store_op *op, int64_t delay_ms)
@@ -322,33 +285,40 @@ static void on_success(struct store_op *op, unsigned in_use)
     concurrency_on_done(&store->concurrency, (size_t)op->moved, in_use,
                         loop_now_ms(store->loop));
     retry_bucket_on_success(&store->retries);
-    gate_open(store);
+    store_gate_on_answer(store);
     end(op, NULL);
 }
 
 static void on_network_away(struct store_op *op, const struct error *err)
 {
-    struct store *store = op->store;
-
-    if (store->gate == GATE_OPEN || store->probe == op)
-        gate_shut(store, err);
+    store_gate_on_away(op->store, op, err);
     requeue(op);
+}
+
+/* Nothing was wrong with it but that the store was given up. */
+static bool is_cut(const struct store_op *op, const struct error *err)
+{
+    return op->store->gate.phase == GATE_GIVEN_UP && !op->is_cancelled &&
+           !op->body_failed &&
+           (err->kind == ERROR_CANCELLED || error_is_retryable(err));
 }
 
 static void on_failure(struct store_op *op, const struct error *err)
 {
     struct store *store = op->store;
 
-    if (op->body_failed || err->kind == ERROR_CANCELLED) {
-        gate_forget(store, op);
+    if (is_cut(op, err)) {
+        end(op, &store->gate.reason);
+    } else if (op->body_failed || err->kind == ERROR_CANCELLED) {
+        store_gate_forget(store, op);
         end(op, err);
     } else if (op->is_cancelled && error_is_retryable(err)) {
-        gate_forget(store, op);
+        store_gate_forget(store, op);
         end_cancelled(op);
     } else if (err->kind == ERROR_NETWORK) {
         on_network_away(op, err);
     } else {
-        gate_open(store);
+        store_gate_on_answer(store);
         if (err->kind == ERROR_THROTTLED)
             concurrency_on_throttled(&store->concurrency, loop_now_ms(store->loop));
         if (error_is_retryable(err))
@@ -364,12 +334,13 @@ void store_attempt_done(struct store_op *op, const struct error *err)
     unsigned in_use = store->counts.under_way;
 
     assert(op->phase == OP_ATTEMPTING);
+    queue_remove(op);
     leave(op);
     if (err == NULL)
         on_success(op, in_use);
     else
         on_failure(op, err);
-    advance(store);
+    store_advance(store);
 }
 
 void store_sent(struct store_op *op, size_t bytes)
@@ -393,7 +364,7 @@ void store_close(struct store *store)
     store->kind->close(store);
     store->is_closing = true;
     if (!store->is_in_done)
-        uv_close((uv_handle_t *)&store->gate_timer, on_gate_closed);
+        uv_close((uv_handle_t *)&store->gate.timer, on_gate_closed);
 }
 
 void store_start(struct store *store, struct store_op *op)
@@ -408,7 +379,7 @@ void store_start(struct store *store, struct store_op *op)
     op->phase = OP_QUEUED;
     queue_insert_before(&store->queue, op);
     store->counts.waiting++;
-    advance(store);
+    store_advance(store);
 }
 
 void store_cancel(struct store_op *op)
@@ -428,12 +399,13 @@ void store_cancel(struct store_op *op)
         if (!budget_withdraw(&op->buffer))
             break; /* on_lease() is on its way */
         leave(op);
-        gate_forget(store, op);
+        store_gate_forget(store, op);
         end_cancelled(op);
-        advance(store);
+        store_advance(store);
         break;
     case OP_ATTEMPTING:
-        store->kind->cancel(store, op);
+        if (store->gate.phase != GATE_GIVEN_UP) /* else it was asked to end already */
+            store->kind->cancel(store, op);
         break;
     case OP_PAUSING:
         end_pause(op);
@@ -468,10 +440,10 @@ unsigned store_room(const struct store *store)
 {
     unsigned taken = store->counts.under_way + store->counts.waiting;
 
-    if (store->gate == GATE_ONE && store->counts.waiting == 0 &&
+    if (store->gate.phase == GATE_ONE && store->counts.waiting == 0 &&
         taken < store->concurrency.limit)
         return 1;
-    if (store->gate != GATE_OPEN)
+    if (store->gate.phase != GATE_OPEN && store->gate.phase != GATE_GIVEN_UP)
         return 0;
     return taken < store->concurrency.limit ? store->concurrency.limit - taken : 0;
 }

@@ -186,6 +186,16 @@ struct store_options {
     struct budget *budget;       /* of the chunks under way */
     unsigned jobs;               /* requests at once; 0: as the store thinks best */
     const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
+
+    /* For how long may nobody answer, of a store that has never answered and of one
+     * that has?  Then this and every later operation ends with ERROR_NETWORK.
+     * 0: for ever. */
+    uint64_t first_contact_ms, outage_ms;
+
+    /* Nobody answers, and why; NULL: somebody does again.  May be NULL.  From the loop;
+     * must not start or cancel anything. */
+    void (*away)(void *ctx, const struct error *err);
+    void *away_ctx;
 };
 
 struct store_counts {
@@ -239,5 +249,8 @@ const char *store_traits(const struct store *store);
  */
 const char *store_folder(const struct store *store);
 void store_counts(const struct store *store, struct store_counts *out);
+
+/* Why nobody answers; NULL: somebody does, or nothing has been asked. */
+const struct error *store_away(const struct store *store);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "transfer/retry.h"
 #include "transfer/store.h"
+#include "transfer/store_gate.h"
 
 /*
  * What a kind of store provides: one attempt at one operation.  Queueing, memory,
@@ -15,6 +16,7 @@ struct store_kind {
     const char *scheme; /* "file://" */
     unsigned jobs;      /* at once, unless told; 0: adapt */
     unsigned jobs_max;  /* when adapting */
+    bool is_remote;     /* there may be nobody who answers */
 
     /* Fill store->limits and store->impl.  url begins with the scheme. */
     int (*open)(struct store *store, const char *url, struct error *err);
@@ -58,6 +60,7 @@ struct store {
     char *url;
     char *folder; /* file:// only, else NULL; freed by the face */
     char *traits; /* NULL: none; freed by the face */
+    char *place;  /* who is to answer, for messages; freed by the face */
     void *impl;
     struct store_counts counts;
 
@@ -68,11 +71,9 @@ struct store {
     /* Private to the face. */
     struct concurrency concurrency;
     struct retry_bucket retries;
-    struct store_op queue; /* sentinel of the ring of waiting ops */
-    enum { GATE_OPEN, GATE_SHUT, GATE_ONE, GATE_PROBING } gate;
-    struct store_op *probe;
-    unsigned probes_failed;
-    uv_timer_t gate_timer;
+    struct store_op queue;      /* sentinel of the ring of waiting ops */
+    struct store_op attempting; /* the same of those whose attempt is under way */
+    struct store_gate gate;
     bool is_in_done, is_closing;
     void (*freed)(void *ctx);
     void *freed_ctx;
@@ -85,6 +86,9 @@ int store_open_kind(struct store **out, const struct store_options *options,
 
 /* The attempt has ended: err NULL, or why. */
 void store_attempt_done(struct store_op *op, const struct error *err);
+
+/* Somebody is there: to be called with the first answer at the latest. */
+void store_answered(struct store *store);
 
 void store_sent(struct store_op *op, size_t bytes);
 void store_received(struct store_op *op, size_t bytes);

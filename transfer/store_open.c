@@ -19,6 +19,7 @@ int store_open_kind(struct store **out, const struct store_options *options,
     store->loop = options->loop;
     store->delay_ms = retry_delay_ms;
     store->queue.prev = store->queue.next = &store->queue;
+    store->attempting.prev = store->attempting.next = &store->attempting;
     store->random = (uint32_t)uv_hrtime() | 1; /* xorshift must not start at 0 */
     store->url = mem_copy_string(url);
     if (jobs > 0)
@@ -28,11 +29,13 @@ int store_open_kind(struct store **out, const struct store_options *options,
                          loop_now_ms(store->loop));
     if (kind->open(store, url, err) != 0) {
         free(store->url);
+        free(store->place);
         free(store);
         return -1;
     }
-    uv_timer_init(&store->loop->uv, &store->gate_timer);
-    store->gate_timer.data = store;
+    store_gate_init(store);
+    if (store->place == NULL)
+        store->place = mem_copy_string(url);
     *out = store;
     return 0;
 }

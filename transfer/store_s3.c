@@ -318,6 +318,7 @@ static int s3_open(struct store *store, const char *url, struct error *err)
     if (options->traits != NULL && s3_traits_parse(&s3->traits, options->traits) != 0)
         log_line(LOG_INFO, LOG_STORE, "what is noted of the store is not understood");
     store->limits = limits_of(s3);
+    store->place = mem_copy_string(s3->address.endpoint);
     store->impl = s3;
     return 0;
 }
@@ -344,6 +345,7 @@ const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs = JOBS,
     .jobs_max = JOBS_MAX,
+    .is_remote = true,
     .open = s3_open,
     .close = s3_close,
     .attempt = s3_attempt,

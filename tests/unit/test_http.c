@@ -989,7 +989,7 @@ static void expect_no_trust(const char *ca, const char *cert, const char *key)
     open_tls(&kit, ca, cert, key);
     t = new_try(&kit, "GET", "/bytes/1");
     run(t);
-    expect_error(t, ERROR_USAGE);
+    expect_error(t, ERROR_UNUSABLE);
     assert_non_null(strstr(t->request.err.text, "127.0.0.1"));
     assert_non_null(strstr(t->request.err.text, "--ca-file"));
     assert_non_null(strstr(t->request.err.text, ca != NULL ? ca : "the system's"));
@@ -1019,7 +1019,7 @@ static void tells_tls_from_none(void **state)
     kit.scheme = "https";
     t = new_try(&kit, "GET", "/bytes/1");
     run(t);
-    expect_error(t, ERROR_USAGE);
+    expect_error(t, ERROR_UNUSABLE);
     assert_non_null(strstr(t->request.err.text, "TLS"));
     free_try(t);
     close_kit(&kit);

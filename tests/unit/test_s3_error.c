@@ -28,15 +28,16 @@ static void verdicts(void **state)
         {403, "", STORE_HEAD, ERROR_AUTH, S3_REMEDY_NONE},
         {400, "ExpiredToken", STORE_PUT, ERROR_EXPIRED, S3_REMEDY_NONE},
         {403, "RequestTimeTooSkewed", STORE_PUT, ERROR_AUTH, S3_REMEDY_CLOCK},
-        {301, "PermanentRedirect", STORE_LIST, ERROR_USAGE, S3_REMEDY_REGION},
-        {301, "", STORE_HEAD, ERROR_USAGE, S3_REMEDY_REGION},
-        {400, "AuthorizationHeaderMalformed", STORE_PUT, ERROR_USAGE, S3_REMEDY_REGION},
-        {404, "NoSuchBucket", STORE_PUT, ERROR_USAGE, S3_REMEDY_NONE},
-        {404, "NoSuchBucket", STORE_HEAD, ERROR_USAGE, S3_REMEDY_NONE},
+        {301, "PermanentRedirect", STORE_LIST, ERROR_UNUSABLE, S3_REMEDY_REGION},
+        {301, "", STORE_HEAD, ERROR_UNUSABLE, S3_REMEDY_REGION},
+        {400, "AuthorizationHeaderMalformed", STORE_PUT, ERROR_UNUSABLE,
+         S3_REMEDY_REGION},
+        {404, "NoSuchBucket", STORE_PUT, ERROR_UNUSABLE, S3_REMEDY_NONE},
+        {404, "NoSuchBucket", STORE_HEAD, ERROR_UNUSABLE, S3_REMEDY_NONE},
         {404, "NoSuchUpload", STORE_UPLOAD_PART, ERROR_NOT_FOUND, S3_REMEDY_NONE},
         {404, "NoSuchKey", STORE_LIST_PARTS, ERROR_NOT_FOUND, S3_REMEDY_NONE},
         {404, "", STORE_HEAD, ERROR_NOT_FOUND, S3_REMEDY_NONE},
-        {404, "", STORE_PUT, ERROR_USAGE, S3_REMEDY_NONE},
+        {404, "", STORE_PUT, ERROR_UNUSABLE, S3_REMEDY_NONE},
         {412, "PreconditionFailed", STORE_PUT, ERROR_CONFLICT, S3_REMEDY_NONE},
         {409, "ConditionalRequestConflict", STORE_PUT, ERROR_CONFLICT, S3_REMEDY_NONE},
         {409, "OperationAborted", STORE_CREATE_BUCKET, ERROR_TRANSIENT, S3_REMEDY_NONE},
@@ -52,8 +53,8 @@ static void verdicts(void **state)
         {400, "RequestTimeout", STORE_PUT, ERROR_TRANSIENT, S3_REMEDY_NONE},
         {500, "Whatever", STORE_PUT, ERROR_TRANSIENT, S3_REMEDY_NONE},
         {599, "", STORE_PUT, ERROR_TRANSIENT, S3_REMEDY_NONE},
-        {400, "EntityTooSmall", STORE_COMPLETE_UPLOAD, ERROR_USAGE, S3_REMEDY_NONE},
-        {418, "", STORE_PUT, ERROR_USAGE, S3_REMEDY_NONE},
+        {400, "EntityTooSmall", STORE_COMPLETE_UPLOAD, ERROR_UNUSABLE, S3_REMEDY_NONE},
+        {418, "", STORE_PUT, ERROR_UNUSABLE, S3_REMEDY_NONE},
     };
 
     (void)state;
@@ -125,7 +126,7 @@ static void foreign_servers_are_named(void **state)
 
     (void)state;
     s3_error_foreign(&err, &origin, 302, "text/html (redirect to https://login/)");
-    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_int_equal(err.kind, ERROR_UNUSABLE);
     assert_non_null(strstr(err.text, "no S3 service"));
     assert_non_null(strstr(err.text, "login"));
     assert_non_null(strstr(err.text, "s3://data at https://x.org"));

@@ -105,7 +105,7 @@ static void fake_attempt(struct store *store, struct store_op *op)
     else
         assert_null(op->buffer.bytes.data);
     if (store->counts.away_since_ms != 0)
-        assert_int_equal(store->gate, GATE_PROBING);
+        assert_int_equal(store->gate.phase, GATE_PROBING);
     a->op = op;
     a->hops = roll(8);
     op->attempt = a;
@@ -143,6 +143,7 @@ static void fake_close(struct store *store)
 static const struct store_kind fake_kind = {.scheme = "fake://",
                                             .jobs = 0,
                                             .jobs_max = 64,
+                                            .is_remote = true,
                                             .open = fake_open,
                                             .close = fake_close,
                                             .attempt = fake_attempt,
@@ -195,7 +196,9 @@ static void on_done(struct store_op *op, void *ctx)
         assert_true(slot->is_cancelled);
     if (op->err.kind == ERROR_TRANSIENT && !op->body_failed)
         assert_true(op->answer.attempts >= 10);
-    assert_true(op->err.kind != ERROR_THROTTLED && op->err.kind != ERROR_NETWORK);
+    assert_true(op->err.kind != ERROR_THROTTLED);
+    if (op->err.kind == ERROR_NETWORK)
+        assert_int_equal(op->store->gate.phase, GATE_GIVEN_UP);
     s->n_body_failed += op->body_failed; /* the first failure is the last attempt */
     slot->is_running = false;
     s->n_done++;
@@ -299,6 +302,8 @@ static void tell(unsigned seed)
     s->budget = budget_new(&s->loop, CHUNKS * STORE_CHUNK + roll(STORE_CHUNK));
     options.budget = s->budget;
     options.jobs = roll(3) == 0 ? 1 + roll(10) : 0;
+    if (roll(4) == 0)
+        options.first_contact_ms = options.outage_ms = 1 + roll(4);
     assert_int_equal(store_open_kind(&s->store, &options, &fake_kind, "fake://", &err),
                      0);
     s->store->delay_ms = brief_delay;

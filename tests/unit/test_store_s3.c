@@ -707,10 +707,10 @@ static void refusals_are_told(void **state)
     struct store_op head = {.verb = STORE_HEAD, .key = "nothing"};
 
     assert_int_equal(run(f, &head), ERROR_NOT_FOUND);
-    expect_error(f, &f->options, "s3://no-such-bucket-here/p", STORE_LIST, ERROR_USAGE,
-                 "NoSuchBucket");
-    expect_error(f, &f->options, "s3://no-such-bucket-here/p", STORE_PROBE, ERROR_USAGE,
-                 "NoSuchBucket");
+    expect_error(f, &f->options, "s3://no-such-bucket-here/p", STORE_LIST,
+                 ERROR_UNUSABLE, "NoSuchBucket");
+    expect_error(f, &f->options, "s3://no-such-bucket-here/p", STORE_PROBE,
+                 ERROR_UNUSABLE, "NoSuchBucket");
     f->access_key = "nobody";
     expect_error(f, &f->options, f->url, STORE_LIST, ERROR_AUTH, "status 403");
     expect_error(f, &f->options, f->url, STORE_HEAD, ERROR_AUTH, "status 403");
@@ -870,13 +870,13 @@ static void servers_that_are_no_s3(void **state)
     struct fixture *f = *state;
 
     tell(f, "faults", "[{\"op\":\"*\",\"fault\":\"html\",\"status\":200}]");
-    expect_error(f, &f->options, f->url, STORE_LIST, ERROR_USAGE, "no S3 service");
-    expect_error(f, &f->options, f->url, STORE_PROBE, ERROR_USAGE, "no S3 service");
-    expect_error(f, &f->options, f->url, STORE_HEAD, ERROR_USAGE, "no S3 service");
+    expect_error(f, &f->options, f->url, STORE_LIST, ERROR_UNUSABLE, "no S3 service");
+    expect_error(f, &f->options, f->url, STORE_PROBE, ERROR_UNUSABLE, "no S3 service");
+    expect_error(f, &f->options, f->url, STORE_HEAD, ERROR_UNUSABLE, "no S3 service");
     tell(f, "faults", "[{\"op\":\"*\",\"fault\":\"html\",\"status\":404}]");
-    expect_error(f, &f->options, f->url, STORE_HEAD, ERROR_USAGE, "no S3 service");
+    expect_error(f, &f->options, f->url, STORE_HEAD, ERROR_UNUSABLE, "no S3 service");
     tell(f, "faults", "[{\"op\":\"*\",\"fault\":\"redirect\"}]");
-    expect_error(f, &f->options, f->url, STORE_LIST, ERROR_USAGE,
+    expect_error(f, &f->options, f->url, STORE_LIST, ERROR_UNUSABLE,
                  "redirect to http://login");
     tell(f, "faults", "[]");
 }
