@@ -11,10 +11,15 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "agent/console.h"
 #include "base/mem.h"
 #include "transfer/memory_body.h"
 
-enum { SMALL_OBJECT_MAX = 64 << 20 };
+enum {
+    SMALL_OBJECT_MAX = 64 << 20,
+    HURRY_CONTACT_MS = 15 * 1000, /* more than the 10 s that a connection may take */
+    HURRY_OUTAGE_MS = 5 * 60 * 1000
+};
 
 int agent_open(struct agent *a, uint64_t max_memory, struct error *err)
 {
@@ -29,14 +34,30 @@ int agent_open(struct agent *a, uint64_t max_memory, struct error *err)
 }
 
 int agent_open_store(struct agent *a, const struct cluster *cluster,
-                     const struct paths *paths, unsigned jobs, struct error *err)
+                     const struct paths *paths, const struct store_options *wanted,
+                     struct error *err)
 {
-    struct store_options options = {
-        .loop = &a->loop, .budget = a->budget, .jobs = jobs};
+    struct store_options options = *wanted;
 
+    options.loop = &a->loop;
+    options.budget = a->budget;
     a->cluster = cluster->name;
     return cluster_store_open(&a->cluster_store, &a->store, &options, cluster, paths,
                               err);
+}
+
+static void say_away(void *ctx, const struct error *err)
+{
+    (void)ctx;
+    if (err != NULL)
+        console_print_waiting(err->text);
+}
+
+void agent_hurry(struct store_options *wanted)
+{
+    wanted->first_contact_ms = HURRY_CONTACT_MS;
+    wanted->outage_ms = HURRY_OUTAGE_MS;
+    wanted->away = say_away;
 }
 
 void agent_close(struct agent *a)

@@ -31,8 +31,17 @@ struct agent {
 
 /* Memory for payload under --max-memory; the rest of it is the program's own. */
 int agent_open(struct agent *a, uint64_t max_memory, struct error *err);
+
+/* Of wanted, what the store needs besides the cluster: jobs, how long to wait for an
+ * answer, and whom to tell.  See agent_hurry(). */
 int agent_open_store(struct agent *a, const struct cluster *cluster,
-                     const struct paths *paths, unsigned jobs, struct error *err);
+                     const struct paths *paths, const struct store_options *wanted,
+                     struct error *err);
+
+/* For commands that people wait for: they do not wait long for a store that may be
+ * misspelt, and say on stderr what they wait for. */
+void agent_hurry(struct store_options *wanted);
+
 void agent_close(struct agent *a);
 
 /* A signal came: what is awaited is cancelled, and nothing more will be waited for. */

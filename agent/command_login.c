@@ -11,7 +11,6 @@
  * they are looked for anew each time, as the AWS tools do.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +23,6 @@
 #include "agent/prompt.h"
 #include "base/log.h"
 #include "base/mem.h"
-
-enum { LOOK_MS = 500, PATIENCE_MS = 10 * 1000 };
 
 struct login {
     const struct command_context *c;
@@ -233,35 +230,6 @@ static int take_keys(struct login *l, struct error *err)
 
 /* ---- trying them ---- */
 
-/* The store itself would wait for the network for ever; here it is more likely that
- * the endpoint is misspelt. */
-struct patience {
-    struct agent *agent;
-    uv_timer_t timer;
-    bool is_over, is_closed;
-};
-
-static void on_look(uv_timer_t *timer)
-{
-    struct patience *p = timer->data;
-    struct store_counts counts;
-
-    store_counts(p->agent->store, &counts);
-    if (counts.away_since_ms == 0 ||
-        loop_now_ms(&p->agent->loop) - counts.away_since_ms < PATIENCE_MS)
-        return;
-    p->is_over = true;
-    uv_timer_stop(timer);
-    agent_interrupt(p->agent, SIGALRM);
-}
-
-static void on_patience_closed(uv_handle_t *timer)
-{
-    struct patience *p = timer->data;
-
-    p->is_closed = true;
-}
-
 /* One page of what the store holds: a signed request, and harmless. */
 static int list_a_page(struct agent *a, struct error *err)
 {
@@ -275,28 +243,9 @@ static int list_a_page(struct agent *a, struct error *err)
     return status;
 }
 
-static int try_list(const struct login *l, struct agent *a, struct error *err)
-{
-    struct patience p = {.agent = a};
-    int status;
-
-    uv_timer_init(&a->loop.uv, &p.timer);
-    p.timer.data = &p;
-    uv_timer_start(&p.timer, on_look, LOOK_MS, LOOK_MS);
-    status = list_a_page(a, err);
-    uv_close((uv_handle_t *)&p.timer, on_patience_closed);
-    loop_run_until(&a->loop, &p.is_closed);
-    if (status == 0 || !p.is_over)
-        return status;
-    return error_set(err, ERROR_NETWORK, 0,
-                     "%s does not answer: nothing was saved; check the network and "
-                     "--endpoint",
-                     l->cluster.endpoint != NULL ? l->cluster.endpoint
-                                                 : l->cluster.store);
-}
-
 static int try_login(struct login *l, struct error *err)
 {
+    struct store_options wanted = {0};
     struct agent a;
     int status;
 
@@ -308,9 +257,10 @@ static int try_login(struct login *l, struct error *err)
         .session_token = l->keys.session_token,
         .expires_at_ms = l->keys.expires_at_ms,
     };
-    status = agent_open_store(&a, &l->cluster, l->c->paths, 0, err);
+    agent_hurry(&wanted);
+    status = agent_open_store(&a, &l->cluster, l->c->paths, &wanted, err);
     if (status == 0)
-        status = try_list(l, &a, err);
+        status = list_a_page(&a, err);
     memset(&a.cluster_store.keys, 0, sizeof a.cluster_store.keys); /* ours */
     agent_close(&a);
     return status;

@@ -94,6 +94,8 @@ static void print_text(const struct session_status *s)
                     s->cluster, state);
     add_figures(&text, s);
     text_add_format(&text, "  from %s\n", s->source);
+    if (session_status_is_alive(s) && s->reason[0] != '\0')
+        text_add_format(&text, "  waiting: %s\n", s->reason);
     if (session_status_is_alive(s))
         text_add_format(&text, "  by pid %" PRId64 " on %s; log: %s\n", s->pid, s->host,
                         s->log);

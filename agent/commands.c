@@ -17,13 +17,15 @@ int command_fail(const struct error *err)
 
 int command_open(struct agent *a, const struct command_context *c, int *code)
 {
+    struct store_options wanted = {.jobs = c->options->jobs};
     struct error err;
 
+    agent_hurry(&wanted);
     if (agent_open(a, memory_for_payload(c->options->max_memory), &err) != 0) {
         *code = command_fail(&err);
         return -1;
     }
-    if (agent_open_store(a, c->cluster, c->paths, c->options->jobs, &err) == 0)
+    if (agent_open_store(a, c->cluster, c->paths, &wanted, &err) == 0)
         return 0;
     *code = command_fail(&err);
     agent_close(a);

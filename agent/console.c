@@ -444,16 +444,12 @@ void console_close(struct console *c)
     free(c);
 }
 
-void console_print_error(const char *message, const char *hint)
+static void print_lines(const struct text *lines)
 {
-    struct terminal terminal;
-    struct text lines = {0};
     size_t at = 0;
 
-    terminal_open(&terminal, STDERR_FILENO);
-    message_add_error(&lines, &terminal, NULL, message, hint);
-    while (at < lines.size) {
-        ssize_t n = write(STDERR_FILENO, lines.data + at, lines.size - at);
+    while (at < lines->size) {
+        ssize_t n = write(STDERR_FILENO, lines->data + at, lines->size - at);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -461,6 +457,28 @@ void console_print_error(const char *message, const char *hint)
             break;
         at += (size_t)n;
     }
+}
+
+void console_print_error(const char *message, const char *hint)
+{
+    struct terminal terminal;
+    struct text lines = {0};
+
+    terminal_open(&terminal, STDERR_FILENO);
+    message_add_error(&lines, &terminal, NULL, message, hint);
+    print_lines(&lines);
+    text_free(&lines);
+    terminal_close(&terminal);
+}
+
+void console_print_waiting(const char *why)
+{
+    struct terminal terminal;
+    struct text lines = {0};
+
+    terminal_open(&terminal, STDERR_FILENO);
+    message_add_waiting(&lines, &terminal, why);
+    print_lines(&lines);
     text_free(&lines);
     terminal_close(&terminal);
 }

@@ -63,4 +63,7 @@ void console_close(struct console *c);
  * no console. */
 void console_print_error(const char *message, const char *hint);
 
+/* "waiting for the network: <why>" on stderr, likewise. */
+void console_print_waiting(const char *why);
+
 #endif

@@ -152,6 +152,7 @@ int dry_run(const struct session_request *q)
 {
     struct agent a = {0};
     struct place place = {0};
+    struct store_options wanted = {0};
     struct error err;
     int status;
 
@@ -159,7 +160,8 @@ int dry_run(const struct session_request *q)
         console_print_error(err.text, NULL);
         return EXIT_FAILED;
     }
-    status = agent_open_store(&a, q->cluster, q->paths, 0, &err);
+    agent_hurry(&wanted);
+    status = agent_open_store(&a, q->cluster, q->paths, &wanted, &err);
     if (status == 0)
         status = place_resolve(&place, q->source, &err);
     if (status == 0)

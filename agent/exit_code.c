@@ -27,6 +27,10 @@ int exit_code_for(const struct error *err)
 const char *exit_hint_for(const struct error *err)
 {
     switch (err->kind) {
+    case ERROR_NETWORK:
+        return "check the network, and the endpoint of the cluster (--endpoint of "
+               "`grid "
+               "login`, AWS_ENDPOINT_URL_S3)";
     case ERROR_FULL:
         return "free some space there and run the same command again: it goes on where "
                "it "

@@ -107,6 +107,13 @@ void message_add_error(struct text *out, const struct terminal *t, const char *p
         add_hint(out, t, hint);
 }
 
+void message_add_waiting(struct text *out, const struct terminal *t, const char *why)
+{
+    add_colored(out, t, COLOR_YELLOW, "waiting for the network:");
+    text_add(out, " ");
+    add_rest(out, t, why);
+}
+
 static void add_size_field(struct text *out, const struct event_published *e)
 {
     begin_field(out, "size");

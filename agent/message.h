@@ -19,4 +19,7 @@ void message_add_progress(struct text *out, const struct terminal *t, int64_t ti
 void message_add_error(struct text *out, const struct terminal *t, const char *path,
                        const char *message, const char *hint);
 
+/* "waiting for the network: <why>" */
+void message_add_waiting(struct text *out, const struct terminal *t, const char *why);
+
 #endif

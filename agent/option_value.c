@@ -96,6 +96,18 @@ static int store_size(struct options *o, const struct option_spec *spec,
     return 0;
 }
 
+static int store_duration(struct options *o, const struct option_spec *spec,
+                          const char *value, struct error *err)
+{
+    uint64_t ms;
+
+    if (text_parse_duration_ms(value, &ms) != 0 || ms == 0)
+        return refuse(spec, value, "a duration above 0 (s, m, h and d are understood)",
+                      err);
+    *(uint64_t *)field(o, spec) = ms;
+    return 0;
+}
+
 static int store_symlinks(struct options *o, const struct option_spec *spec,
                           const char *value, struct error *err)
 {
@@ -147,6 +159,8 @@ int option_value_store(struct options *o, const struct option_spec *spec,
         return store_jobs(o, spec, value, err);
     case OPTION_SIZE:
         return store_size(o, spec, value, err);
+    case OPTION_DURATION:
+        return store_duration(o, spec, value, err);
     case OPTION_SYMLINKS:
         return store_symlinks(o, spec, value, err);
     case OPTION_EXCLUDE:

@@ -52,11 +52,12 @@ struct options {
     enum walk_symlinks symlinks;
     struct filter *filter; /* create: --exclude... in the order given; else NULL */
     const char *files_from;
-    unsigned jobs;       /* 0: not given */
-    uint64_t part_size;  /* 0: not given */
-    uint64_t max_memory; /* 0: not given */
-    uint64_t version;    /* delete; 0: not given */
-    uint64_t keep;       /* prune; at least 1 */
+    unsigned jobs;             /* 0: not given */
+    uint64_t part_size;        /* 0: not given */
+    uint64_t max_memory;       /* 0: not given */
+    uint64_t give_up_after_ms; /* 0: not given */
+    uint64_t version;          /* delete; 0: not given */
+    uint64_t keep;             /* prune; at least 1 */
 
     /* login */
     const char *username, *profile, *store, *endpoint, *region, *ca_file, *addressing,

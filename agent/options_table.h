@@ -11,13 +11,14 @@
  * struct options), a new command is an entry.
  */
 enum option_kind {
-    OPTION_FLAG,   /* bool */
-    OPTION_STRING, /* const char * */
-    OPTION_SECRET, /* char *, a copy; the argument is wiped */
-    OPTION_NAME,   /* const char *, a valid name of a datastore */
-    OPTION_NUMBER, /* uint64_t, at least 1 */
-    OPTION_JOBS,   /* unsigned, 1 to OPTIONS_JOBS_MAX */
-    OPTION_SIZE,   /* uint64_t, in bytes, at least 1 */
+    OPTION_FLAG,     /* bool */
+    OPTION_STRING,   /* const char * */
+    OPTION_SECRET,   /* char *, a copy; the argument is wiped */
+    OPTION_NAME,     /* const char *, a valid name of a datastore */
+    OPTION_NUMBER,   /* uint64_t, at least 1 */
+    OPTION_JOBS,     /* unsigned, 1 to OPTIONS_JOBS_MAX */
+    OPTION_SIZE,     /* uint64_t, in bytes, at least 1 */
+    OPTION_DURATION, /* uint64_t, in ms, at least 1 */
     OPTION_SYMLINKS,
     OPTION_EXCLUDE,
     OPTION_INCLUDE,

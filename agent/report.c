@@ -27,6 +27,8 @@ struct report {
     double shown_s; /* since the first byte was sent */
     uint64_t sent_before, at_ms, first_ms;
 
+    struct text waiting; /* for what; empty: we do not */
+
     struct work work; /* writes a copy of the status */
     bool is_writing;
     struct session_status written;
@@ -48,6 +50,7 @@ static void on_written(void *ctx)
     struct report *r = ctx;
 
     r->is_writing = false;
+    free(r->written.reason);
     if (r->write_err.kind != ERROR_NONE)
         log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
 }
@@ -57,7 +60,9 @@ static void write_status(struct report *r)
     if (r->is_writing)
         return;
     r->is_writing = true;
-    r->written = r->status; /* its strings do not change */
+    r->written = r->status; /* its other strings do not change */
+    if (r->status.reason != NULL)
+        r->written.reason = mem_copy_string(r->status.reason);
     loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
 }
 
@@ -162,8 +167,29 @@ static int64_t estimate(const struct report *r)
     return (int64_t)((double)(s->bytes_total - s->bytes_done) / r->rate) + 1;
 }
 
+/* "HOST cannot be reached: ..., for 3 min, next try in 5 s" */
+static void take_waiting(struct report *r, const struct store_counts *counts)
+{
+    const struct error *away = store_away(r->agent->store);
+    uint64_t now_ms = loop_now_ms(&r->agent->loop);
+
+    text_clear(&r->waiting);
+    r->status.reason = NULL;
+    if (away == NULL)
+        return;
+    text_add_format(&r->waiting, "%s, for ", away->text);
+    text_add_duration(&r->waiting, (now_ms - counts->away_since_ms) / 1000);
+    if (counts->next_try_ms > now_ms) {
+        text_add(&r->waiting, ", next try in ");
+        text_add_duration(&r->waiting, (counts->next_try_ms - now_ms + 999) / 1000);
+    }
+    r->status.reason = r->waiting.data;
+}
+
 static enum progress_state state_of(const struct report *r)
 {
+    if (r->waiting.size > 0)
+        return STATE_WAITING_NETWORK;
     if (r->is_publishing)
         return STATE_PUBLISHING;
     if (!r->status.scan_done && r->status.bytes_sent == 0)
@@ -226,6 +252,7 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
         .connections = counts->under_way,
         .state = state_of(r),
         .scan_done = s->scan_done,
+        .waiting_for = r->waiting.size > 0 ? text_string(&r->waiting) : NULL,
     };
     for (unsigned i = 0; i < p->n_files && i < EVENT_FILES_SHOWN; i++) {
         event.progress.files[i].path = p->files[i].path;
@@ -246,6 +273,7 @@ static void on_tick(uv_timer_t *timer)
         pipeline_progress(r->pipeline, &p);
     store_counts(r->agent->store, &counts);
     take_figures(r, &p, &counts);
+    take_waiting(r, &counts);
     r->status.state = (char *)progress_state_name(state_of(r));
     if (!r->is_hushed) {
         tell_scan(r);
@@ -282,6 +310,7 @@ void report_free(struct report *r)
 {
     if (r == NULL)
         return;
+    text_free(&r->waiting);
     free(r->file);
     free(r);
 }

@@ -29,6 +29,9 @@
 
 enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2 };
 
+/* Of a store that has never answered: it may be misspelt, or a laptop waking up. */
+enum { FIRST_CONTACT_MS = 60 * 1000 };
+
 /* ---- events ---- */
 
 static void tell(struct session *s, struct event *event)
@@ -481,12 +484,41 @@ static int resolve(struct session *s, struct error *err)
     return catalog_fold_name(&s->agent, s->name, err);
 }
 
+/* Until there is a report, which tells it itself. */
+static void on_away(void *ctx, const struct error *err)
+{
+    struct session *s = ctx;
+    struct event event = {.kind = EVENT_PROGRESS};
+
+    if (s->report != NULL)
+        return;
+    event.progress.state = err != NULL ? STATE_WAITING_NETWORK : STATE_SCANNING;
+    event.progress.waiting_for = err != NULL ? err->text : NULL;
+    event.progress.eta_s = -1;
+    tell(s, &event);
+}
+
+static int open_store(struct session *s, struct error *err)
+{
+    const struct options *o = s->q->options;
+    struct store_options wanted = {
+        .jobs = o->jobs,
+        .first_contact_ms =
+            o->give_up_after_ms > 0 ? o->give_up_after_ms : FIRST_CONTACT_MS,
+        .outage_ms = o->give_up_after_ms,
+        .away = on_away,
+        .away_ctx = s,
+    };
+
+    return agent_open_store(&s->agent, s->q->cluster, s->q->paths, &wanted, err);
+}
+
 static int session_begin(struct session *s, struct error *err)
 {
     const struct options *o = s->q->options;
 
-    if (agent_open_store(&s->agent, s->q->cluster, s->q->paths, o->jobs, err) != 0 ||
-        resolve(s, err) != 0 || paths_make(s->q->paths, PATHS_SESSIONS, err) != 0)
+    if (open_store(s, err) != 0 || resolve(s, err) != 0 ||
+        paths_make(s->q->paths, PATHS_SESSIONS, err) != 0)
         return -1;
     s->options = *o;
     shape_format(o, &s->shape);
@@ -538,12 +570,47 @@ static void leave(struct session *s, const char *ended)
     s->owns = false;
 }
 
-static int exit_code_of(const struct session *s, const struct error *err)
+/* Did an earlier run begin what this one could not even ask for? */
+static bool was_begun_before(struct session *s)
+{
+    struct session_status last;
+    struct error ignored;
+    bool was_begun;
+
+    if (s->files.status == NULL && s->place.url != NULL && s->name[0] != '\0')
+        session_files_init(&s->files, paths_of(s->q->paths, PATHS_SESSIONS), s->name,
+                           store_url(s->agent.store), s->place.url);
+    if (s->files.status == NULL ||
+        session_status_read(&last, s->files.status, &ignored) != 0)
+        return false;
+    was_begun = strcmp(last.state, "published") != 0;
+    session_status_free(&last);
+    return was_begun;
+}
+
+static bool is_begun(struct session *s)
+{
+    char *session_id;
+    bool is_noted;
+
+    if (s->report != NULL || was_begun_before(s))
+        return true;
+    session_id =
+        s->checkpoint != NULL ? checkpoint_get(s->checkpoint, "session") : NULL;
+    is_noted = session_id != NULL && !has_mark(s, "published");
+    free(session_id);
+    return is_noted;
+}
+
+static int exit_code_of(struct session *s, const struct error *err)
 {
     if (s->stop_asked)
         return EXIT_RESUMABLE;
     if (s->agent.signal != 0)
         return signals_exit_code(s->agent.signal);
+    if (err->kind == ERROR_NETWORK && s->q->options->give_up_after_ms == 0 &&
+        !is_begun(s))
+        return EXIT_FAILED; /* there is nothing to go on with */
     if (err->kind == ERROR_CONFLICT && err->code == 0)
         return EXIT_RESUMABLE; /* someone else is at it */
     return exit_code_for(err);
@@ -557,13 +624,14 @@ static void tell_stopped(struct session *s, const struct error *err, int code)
 
     text_add_format(&command, "grid datastore resume %s", s->name);
     event.stopped.exit_code = code;
-    event.stopped.resumable = s->report != NULL && code != EXIT_USAGE;
+    event.stopped.resumable = (s->report != NULL && code != EXIT_USAGE) ||
+                              (err->kind == ERROR_NETWORK && code == EXIT_RESUMABLE);
     event.stopped.reason = s->stop_asked                ? "asked to stop"
                            : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
                            : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
                                                         : err->text;
     event.stopped.resume_command =
-        event.stopped.resumable ? text_string(&command) : NULL;
+        event.stopped.resumable && is_begun(s) ? text_string(&command) : NULL;
     if (s->report != NULL)
         report_hush(s->report);
     if (!is_interrupt)
