@@ -231,7 +231,8 @@ def test_a_chunk_that_changed_on_the_way_is_sent_again(on_fake, grid, tree):
 def test_bad_weather(on_fake, grid, tree, rng):
     place = on_fake()
     mixed_tree(tree)
-    place.s3.faults({"fault": "chaos", "chance": 0.05, "seed": rng.randrange(1 << 30)})
+    # From the second request on: who has never been heard speaking S3 is not believed to.
+    place.s3.faults({"fault": "chaos", "from": 2, "chance": 0.05, "seed": rng.randrange(1 << 30)})
     grid.create(tree, timeout=180)
     place.s3.faults()
     place.check("tree", tree)
@@ -350,28 +351,22 @@ def test_quota(store, grid, tree):
     assert not before & set(store.stored(start=now)), "what was stored has been sent again"
 
 
-@pytest.mark.parametrize("endpoint, word", [
-    ("http://127.0.0.1:1", "127.0.0.1:1"), ("http://no-such-host.invalid", "no-such-host.invalid"),
-    ("https://127.0.0.1:1", "127.0.0.1:1")])
-def test_mistyped_endpoint(on_fake, grid, small, endpoint, word):
-    """A host that never answered is waited for at most a minute."""
+def test_mistyped_endpoint(on_fake, grid, small):
+    """A host that never answered is waited for a minute, and it is said at once for what."""
     place = on_fake()
-    env = {"AWS_ENDPOINT_URL_S3": endpoint}
-    assert refused(grid, small, place, (1, 75), word, env=env, timeout=100) < 90
+    env = {"AWS_ENDPOINT_URL_S3": "http://no-such-host.invalid"}
+    running = grid.start("datastore", "create", small, env=env)
+    running.until(lambda: "waiting for the network: no-such-host.invalid" in running.err, "it says so", 5)
+    result = running.wait(100)
+    assert result.code == 1 and 55 < result.seconds < 75, result
+    assert "within 1 min" in result.err and "endpoint" in result.err
+    assert "resume" not in result.err, "there is nothing to resume"
+    assert place.published("tree") == []
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://host", "no scheme", "http://", "http://host:99999", "http://user:pw@host"])
 def test_endpoint_that_is_no_url(on_fake, grid, small, endpoint):
     refused(grid, small, on_fake(), (1, 2), "endpoint", env={"AWS_ENDPOINT_URL_S3": endpoint})
-
-
-def test_tls_spoken_to_plain_and_the_reverse(on_fake, grid, small):
-    place = on_fake()
-    refused(grid, small, place, (1, 75), env={"AWS_ENDPOINT_URL_S3": place.s3.endpoint.replace("http:", "https:")},
-            timeout=100)
-    place = on_fake(tls=True)
-    refused(grid, small, place, (1, 75), env={"AWS_ENDPOINT_URL_S3": place.s3.endpoint.replace("https:", "http:")},
-            timeout=100)
 
 
 class WebServer(http.server.BaseHTTPRequestHandler):
@@ -448,6 +443,9 @@ def test_clock_that_is_wrong(on_fake, grid, small):
     """The store's Date is believed."""
     place = on_fake("clock_offset_s=7200")
     grid.create(small)
+    codes = [e["code"] for e in place.s3.log("test")]
+    assert codes.count("RequestTimeTooSkewed") <= 2 and codes[-1] is None, "it is learnt once"
+    place.s3.options(clock_offset_s=0)  # for boto, which does not learn it everywhere
     place.check("tree", small)
 
 
