@@ -19,7 +19,7 @@ enum { OPS = 4 };
 
 /* ---- the kind ---- */
 
-enum mood { ANSWERS, IS_AWAY, IS_SILENT };
+enum mood { ANSWERS, IS_AWAY, IS_SILENT, ANSWERS_TOO_LATE };
 
 struct place {
     enum mood mood;
@@ -52,7 +52,7 @@ static void attempt(struct store *store, struct store_op *op)
     a->op = op;
     a->outcome = place->mood == IS_AWAY ? ERROR_NETWORK : ERROR_NONE;
     op->attempt = a;
-    if (place->mood != IS_SILENT)
+    if (place->mood < IS_SILENT)
         loop_defer(store->loop, &a->soon, on_attempt_end, a);
 }
 
@@ -62,8 +62,9 @@ static void cancel(struct store *store, struct store_op *op)
     struct attempt *a = op->attempt;
 
     place->n_cancels++;
-    a->outcome = ERROR_CANCELLED;
-    if (place->mood == IS_SILENT)
+    if (place->mood != ANSWERS_TOO_LATE)
+        a->outcome = ERROR_CANCELLED;
+    if (place->mood >= IS_SILENT)
         loop_defer(store->loop, &a->soon, on_attempt_end, a);
 }
 
@@ -275,6 +276,22 @@ static void cancelled_when_given_up(void **state)
     assert_int_equal(f->place.n_cancels, 1);
 }
 
+/* Given up is given up: others have been told already. */
+static void an_answer_that_comes_too_late(void **state)
+{
+    struct fixture *f = *state;
+
+    open_store(f, 30, 0);
+    f->place.mood = ANSWERS_TOO_LATE;
+    start(f, 0);
+    run_until_done(f, 1);
+    assert_int_equal(f->ops[0].err.kind, ERROR_NONE);
+    start(f, 1);
+    run_until_done(f, 2);
+    expect_given_up(&f->ops[1], "within 1 s");
+    assert_int_equal(f->place.n_attempts, 1);
+}
+
 /* Worth a word before it is worth an end. */
 static void silence_is_told(void **state)
 {
@@ -340,13 +357,38 @@ static void the_limit_begins_anew_with_each_outage(void **state)
     assert_true(f->n_freed > n_freed);
 }
 
+/* Whoever held back what he has, for want of room, hears that it can go and fail. */
+static void the_end_is_told_to_who_waits_outside(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n_freed;
+
+    open_store(f, 0, 100);
+    start(f, 0);
+    run_until_done(f, 1);
+    f->place.mood = IS_AWAY;
+    start(f, 1);
+    run_for(f, 20);
+    store_cancel(&f->ops[1]);
+    run_until_done(f, 2);
+    run_for(f, 20);
+    n_freed = f->n_freed;
+    run_for(f, 100);
+    assert_int_equal(f->store->gate.phase, GATE_GIVEN_UP);
+    assert_int_equal(f->n_freed, n_freed + 1);
+    assert_true(store_room(f->store) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(never_there, begin, end),
         cmocka_unit_test_setup_teardown(silent, begin, end),
         cmocka_unit_test_setup_teardown(cancelled_when_given_up, begin, end),
+        cmocka_unit_test_setup_teardown(an_answer_that_comes_too_late, begin, end),
         cmocka_unit_test_setup_teardown(silence_is_told, begin, end),
+        cmocka_unit_test_setup_teardown(the_end_is_told_to_who_waits_outside, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(an_outage_has_a_limit_of_its_own, begin, end),
         cmocka_unit_test_setup_teardown(the_limit_begins_anew_with_each_outage, begin,
                                         end),
