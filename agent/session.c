@@ -570,33 +570,16 @@ static void leave(struct session *s, const char *ended)
     s->owns = false;
 }
 
-/* Did an earlier run begin what this one could not even ask for? */
-static bool was_begun_before(struct session *s)
-{
-    struct session_status last;
-    struct error ignored;
-    bool was_begun;
-
-    if (s->files.status == NULL && s->place.url != NULL && s->name[0] != '\0')
-        session_files_init(&s->files, paths_of(s->q->paths, PATHS_SESSIONS), s->name,
-                           store_url(s->agent.store), s->place.url);
-    if (s->files.status == NULL ||
-        session_status_read(&last, s->files.status, &ignored) != 0)
-        return false;
-    was_begun = strcmp(last.state, "published") != 0;
-    session_status_free(&last);
-    return was_begun;
-}
-
+/* Is there anything to go on with, from this run or from one before it?  A store that
+ * may be away is not asked before the checkpoint is open. */
 static bool is_begun(struct session *s)
 {
     char *session_id;
     bool is_noted;
 
-    if (s->report != NULL || was_begun_before(s))
-        return true;
-    session_id =
-        s->checkpoint != NULL ? checkpoint_get(s->checkpoint, "session") : NULL;
+    if (s->report != NULL || s->checkpoint == NULL)
+        return s->report != NULL;
+    session_id = checkpoint_get(s->checkpoint, "session");
     is_noted = session_id != NULL && !has_mark(s, "published");
     free(session_id);
     return is_noted;
