@@ -68,8 +68,8 @@ static int take_words(struct cluster_store *c, const struct cluster *cluster,
     return 0;
 }
 
-static int fill(struct cluster_store *c, const struct cluster *cluster,
-                const struct paths *paths, struct error *err)
+int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err)
 {
     static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
@@ -85,6 +85,7 @@ static int fill(struct cluster_store *c, const struct cluster *cluster,
         .endpoint = c->endpoint,
         .region = c->region,
         .ca_file = c->ca_file,
+        .bucket_owner = cluster->account,
         .keys = give_keys,
         .keys_ctx = c,
     };
@@ -99,7 +100,7 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
     struct store_options o = *options;
 
     if (strncmp(cluster->store, "s3://", 5) == 0) {
-        if (fill(out, cluster, paths, err) != 0)
+        if (cluster_store_settle(out, cluster, paths, err) != 0)
             return -1;
         o.s3 = &out->s3;
     }

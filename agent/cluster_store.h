@@ -18,8 +18,13 @@ struct cluster_store {
     char *endpoint, *region, *ca_file;
 };
 
-/* Fill out, and open the store with it; out must outlive the store.  Where out->keys
- * has keys they are used, else they are looked for (ERROR_AUTH where there are none).
+/* Fill out->s3 and what it points to; cluster must outlive it.  Where out->keys has
+ * keys they are used, else they are looked for (ERROR_AUTH where there are none).  *out
+ * is to be freed in any case. */
+int cluster_store_settle(struct cluster_store *out, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err);
+
+/* The same, and open the store with it; out must outlive the store.
  */
 int cluster_store_open(struct cluster_store *out, struct store **store,
                        const struct store_options *options,

@@ -256,13 +256,28 @@ static int last_used_number(struct ownership *o, uint64_t *number, struct error 
     return status;
 }
 
-static int probe(struct ownership *o, struct error *err)
+static int ask_store(struct ownership *o, enum store_verb verb, struct error *err)
 {
-    struct store_op op = {.verb = STORE_PROBE, .key = ""};
+    struct store_op op = {.verb = verb, .key = ""};
     int status = agent_do(o->agent, &op, err);
 
     store_op_clear(&op);
     return status;
+}
+
+/* What can the store do?  The account's own bucket is made here, by the first session
+ * that uses it: of a bucket that must be there, its absence is another error. */
+static int probe(struct ownership *o, struct error *err)
+{
+    int status = ask_store(o, STORE_PROBE, err);
+
+    if (status == 0 || err->kind != ERROR_NOT_FOUND)
+        return status;
+    log_line(LOG_INFO, LOG_SESSION, "making the bucket of %s",
+             store_url(o->agent->store));
+    if (ask_store(o, STORE_CREATE_BUCKET, err) != 0)
+        return -1;
+    return ask_store(o, STORE_PROBE, err);
 }
 
 int ownership_reserve(struct ownership *o, struct error *err)

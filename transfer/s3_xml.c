@@ -35,6 +35,7 @@ enum field {
     FIELD_ENCODING,
     FIELD_ANSWER_ETAG,
     FIELD_ANSWER_UPLOAD_ID,
+    FIELD_ACCOUNT,
     FIELD_REFUSED,
     FIELD_CODE,
     FIELD_MESSAGE,
@@ -86,7 +87,9 @@ static const struct {
     {"ListPartsResult", "NextPartNumberMarker", FIELD_NEXT},
     {"InitiateMultipartUploadResult", "UploadId", FIELD_ANSWER_UPLOAD_ID},
     {"CompleteMultipartUploadResult", "ETag", FIELD_ANSWER_ETAG},
+    {"GetCallerIdentityResult", "Account", FIELD_ACCOUNT},
     {"DeleteResult", "Error", FIELD_REFUSED},
+    {"ErrorResponse", "Error", FIELD_REFUSED},
     {"Error", "Key", FIELD_KEY},
     {"Error", "Code", FIELD_CODE},
     {"Error", "Message", FIELD_MESSAGE},
@@ -239,6 +242,8 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ANSWER_UPLOAD_ID:
         return copy_whole(a->upload_id, sizeof a->upload_id, text_string(text),
                           text->size);
+    case FIELD_ACCOUNT:
+        return copy_whole(a->account, sizeof a->account, text_string(text), text->size);
     default:
         return 0;
     }

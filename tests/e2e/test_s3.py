@@ -454,9 +454,11 @@ def test_clock_that_is_wrong(on_fake, grid, small):
 # ---- logging in
 
 
-def login(grid, server, *more, bucket="test", key=None, secret=None, code=0, **kw):
+def login(grid, server, *more, bucket="test", key=None, secret=None, region=True, code=0, **kw):
     words = ["--cluster", "mine", "--username", key or server.access_key, "--key-stdin", "--endpoint", server.endpoint,
-             "--region", server.region, *more]
+             *more]
+    if region:
+        words += ["--region", server.region]
     if bucket:
         words += ["--store", f"s3://{bucket}/p"]
     if server.ca_file:
@@ -525,18 +527,33 @@ def test_login_where_nobody_answers(grid):
     assert "127.0.0.1:9" in result.err and not config_text(grid)
 
 
-@needs_login
-def test_login_on_a_terminal(fake, grid, small, tmp_path):  # noqa: F811
-    """What is missing is asked for, the secret without echo."""
-    server = fake()
-    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
-    for question, answer in (("Store", "s3://test/p"), ("Access key", server.access_key), ("Secret", server.secret)):
+def answered(t, *questions):
+    """The program asks these questions, the secret without echo, and is answered; then it ends well."""
+    for question, answer in questions:
         until(lambda q=question: q in t.text and terminal_echoes(t) == (q != "Secret"), f"it asks: {question}\n{t.text}")
         os.write(t.leader, answer.encode() + b"\n")
     assert t.wait() == 0, t.text
+
+
+@needs_login
+@pytest.mark.parametrize("status, code", [(405, "MethodNotAllowed"), (403, "AccessDenied"), (501, "NotImplemented")])
+def test_login_on_a_terminal(fake, grid, small, tmp_path, status, code):  # noqa: F811
+    """What is missing is asked for: the store, too, where the endpoint names no account."""
+    server = fake()
+    server.faults({"op": "STS", "fault": "error", "status": status, "code": code})
+    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
+    answered(t, ("Access key", server.access_key), ("Secret", server.secret), ("Store", "s3://test/p"))
     assert "logged in to test" in t.text and server.secret not in t.text
     grid.create(small)
     Bucket(server, "test", "p", tmp_path).check("tree", small)
+
+
+@needs_login
+def test_login_on_a_terminal_to_an_account(fake, grid):  # noqa: F811
+    server = fake()
+    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
+    answered(t, ("Access key", server.access_key), ("Secret", server.secret))
+    assert "Store" not in t.text and "logged in to grid-000000000001-us-east-1" in t.text
 
 
 @needs_login
@@ -615,6 +632,61 @@ def test_a_bucket_of_that_name_that_is_not_ours(fake, grid, small):  # noqa: F81
     if result.code == 0:
         result = grid.create(small, code=None)
     assert result.code in (1, 77) and "grid-000000000001-us-east-1" in result.err
+
+
+@needs_login
+def test_a_shared_bucket_of_that_name_is_not_ours(fake, grid, small):  # noqa: F811
+    """Even where its owner lets us read and write in it: the account is the condition of every request."""
+    server = fake(buckets=[])
+    login(grid, server, bucket=None)
+    server.bucket("grid-000000000001-us-east-1", owner="999999999999")
+    server.options(public_buckets=["grid-000000000001-us-east-1"])
+    assert grid.create(small, code=None).code in (1, 77)
+    result = grid("datastore", "list", code=77)
+    assert "grid-000000000001-us-east-1" in result.err and "--store" in result.err
+    assert server.state()["buckets"]["grid-000000000001-us-east-1"] == {"objects": {}, "uploads": []}
+
+
+@needs_login
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_the_account_s_bucket_is_fixed_at_login(fake, grid, small, tmp_path, region):  # noqa: F811
+    server = fake(buckets=[], region=region)
+    login(grid, server, bucket=None, region=False, env={"AWS_REGION": region})
+    cluster = json.loads((grid.home / "config/grid/config.json").read_text())["clusters"]["mine"]
+    assert cluster["region"] == region, "on AWS the bucket would be made where the environment says"
+    assert grid("datastore", "list", "--json", code=0).events == []
+    assert server.state()["buckets"] == {}, "it is made when something is to be stored"
+    name = f"grid-000000000001-{region}"
+    grid.create(small, env={"AWS_REGION": "ap-south-1"})
+    grid.create(small)
+    place = Bucket(server, name, "", tmp_path)
+    assert place.published("tree") == [1, 2] and list(server.state()["buckets"]) == [name]
+    login(grid, server, bucket=None)  # again, with the same keys
+    assert [r["version"] for r in grid("datastore", "list", "--json", code=0).events] == [1, 2]
+    other = server.user("stranger000000000001", account="2", secret="s" * 40)
+    login(grid, server, bucket=None, key=other[0], secret=other[1], code=77)
+
+
+@needs_login
+def test_login_without_a_store(fake, grid):  # noqa: F811
+    server = fake(buckets=[])
+    login(grid, server, bucket=None, secret="w" * 40, code=77)
+    login(grid, server, bucket=None, key="nobodyknowsthiskey12", code=77)
+    server.faults({"op": "STS", "fault": "error", "status": 503, "code": "ServiceUnavailable"})
+    login(grid, server, bucket=None, code=75)
+    for fault in ({"fault": "error", "status": 405, "code": "MethodNotAllowed"}, {"fault": "html", "status": 200},
+                  {"fault": "redirect"}, {"fault": "html", "status": 404}):
+        server.faults({"op": "STS", **fault})
+        assert "--store" in login(grid, server, bucket=None, code=2).err
+    assert not config_text(grid)
+    server.faults()
+    server.options(clock_offset_s=7200)
+    login(grid, server, bucket=None)
+
+
+@needs_login
+def test_a_gateway_that_knows_no_accounts(rgw, grid):  # noqa: F811
+    assert "--store" in login(grid, rgw, bucket=None, code=2).err
 
 
 @needs_login
