@@ -91,6 +91,15 @@ int agent_do(struct agent *a, struct store_op *op, struct error *err)
     return -1;
 }
 
+const char agent_not_verified[] = "the store does not verify the bytes that it "
+                                  "receives: what is damaged on the way is "
+                                  "found only by `grid datastore verify --deep`";
+
+bool agent_store_verifies(const struct agent *a)
+{
+    return strstr(store_traits(a->store), "checks=none") == NULL;
+}
+
 static void on_worked(void *ctx)
 {
     struct wait *wait = ctx;

@@ -15,7 +15,9 @@
 #include <string.h>
 
 #include "agent/account_store.h"
+#include "agent/agent.h"
 #include "agent/commands.h"
+#include "agent/console.h"
 #include "agent/exit_code.h"
 #include "agent/login_trial.h"
 #include "agent/name.h"
@@ -28,6 +30,7 @@ struct login {
     struct cluster cluster;
     struct credentials keys;
     bool has_own_keys; /* to be saved */
+    bool verifies;     /* the store, what it takes */
 };
 
 /* While no store is named it will be the account's own bucket. */
@@ -278,6 +281,8 @@ static void say_done(const struct login *l)
     struct error ignored;
 
     printf("logged in to %s (%s)\n", l->cluster.name, l->cluster.store);
+    if (!l->verifies)
+        console_print_warning(agent_not_verified);
     if (config_choose_cluster(&current, l->c->config, NULL, &ignored) == 0 &&
         strcmp(current->name, l->cluster.name) != 0)
         printf("the current cluster is still %s; work with this one by --cluster %s, "
@@ -295,7 +300,8 @@ int command_login(const struct command_context *c)
     if (check_store(&l, &err) != 0 || resolve_ca_file(&l, &err) != 0 ||
         take_keys(&l, &err) != 0 || find_store(&l, &err) != 0 ||
         take_name(&l, &err) != 0 ||
-        login_trial(&l.cluster, &l.keys, c->paths, &err) != 0 || save(&l, &err) != 0)
+        login_trial(&l.cluster, &l.keys, c->paths, &l.verifies, &err) != 0 ||
+        save(&l, &err) != 0)
         code = command_fail(&err);
     else
         say_done(&l);

@@ -444,16 +444,12 @@ void console_close(struct console *c)
     free(c);
 }
 
-void console_print_error(const char *message, const char *hint)
+static void write_to_stderr(const struct text *lines)
 {
-    struct terminal terminal;
-    struct text lines = {0};
     size_t at = 0;
 
-    terminal_open(&terminal, STDERR_FILENO);
-    message_add_error(&lines, &terminal, NULL, message, hint);
-    while (at < lines.size) {
-        ssize_t n = write(STDERR_FILENO, lines.data + at, lines.size - at);
+    while (at < lines->size) {
+        ssize_t n = write(STDERR_FILENO, lines->data + at, lines->size - at);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -461,6 +457,29 @@ void console_print_error(const char *message, const char *hint)
             break;
         at += (size_t)n;
     }
+}
+
+void console_print_error(const char *message, const char *hint)
+{
+    struct terminal terminal;
+    struct text lines = {0};
+
+    terminal_open(&terminal, STDERR_FILENO);
+    message_add_error(&lines, &terminal, NULL, message, hint);
+    write_to_stderr(&lines);
+    text_free(&lines);
+    terminal_close(&terminal);
+}
+
+void console_print_warning(const char *message)
+{
+    struct event event = {.kind = EVENT_WARNING, .warning.message = message};
+    struct terminal terminal;
+    struct text lines = {0};
+
+    terminal_open(&terminal, STDERR_FILENO);
+    message_add(&lines, &terminal, &event);
+    write_to_stderr(&lines);
     text_free(&lines);
     terminal_close(&terminal);
 }

@@ -62,5 +62,6 @@ void console_close(struct console *c);
 /* "error: <message>" and an indented hint (may be NULL) on stderr, for where there is
  * no console. */
 void console_print_error(const char *message, const char *hint);
+void console_print_warning(const char *message);
 
 #endif

@@ -5,8 +5,6 @@ counted, until it does.  The S3 store itself is tested by tests/unit/test_store_
 
 BY_ETAG = "objects and parts of a lost session are not yet compared by their ETags on S3: they are sent again"
 FIRST_CONTACT = "a wrong endpoint, certificate or bucket is not yet told apart at once in every case"
-LADDER = "the warning and the choice of the best checksum are not yet seen from outside in every case"
-STORJ = "parts of 64 MiB are not yet made for stores that want them"
 
 NOT_YET = {
     "test_kill_and_run_again[deleted": BY_ETAG,
@@ -19,9 +17,6 @@ NOT_YET = {
     "test_tls_spoken_to_plain_and_the_reverse": FIRST_CONTACT,
     "test_wrong_ca": FIRST_CONTACT,
     "test_clock_that_is_wrong": FIRST_CONTACT,
-    "test_a_store_that_verifies_nothing": LADDER,
-    "test_the_best_digest_that_the_store_checks": LADDER,
-    "test_other_stores[storj]": STORJ,
 }
 
 

@@ -167,15 +167,15 @@ SIGNED, SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-H
 
 
 @pytest.mark.parametrize("behaviour, tls, allowed", [
-    ("", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+    ("", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "UNSIGNED-PAYLOAD"}),
     ("", False, {SIGNED, SIGNED_TRAILER, "sha256"}),
     ("trailers=false", True, {"UNSIGNED-PAYLOAD"}),
-    ("rgw", False, {SIGNED}),
-    ("rgw", True, {SIGNED}),
+    ("rgw", False, {SIGNED, "sha256"}),
+    ("rgw", True, {SIGNED, "sha256"}),
     ("swift", False, {"sha256"}),
     ("nochunked", True, {"sha256", "UNSIGNED-PAYLOAD"}),
-    ("minio2019", False, {SIGNED}),
-    ("r2", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+    ("minio2019", False, {SIGNED, "sha256"}),
+    ("r2", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "UNSIGNED-PAYLOAD"}),
 ])
 def test_the_best_digest_that_the_store_checks(on_fake, grid, tree, behaviour, tls, allowed):
     place = on_fake(behaviour, tls=tls)
@@ -186,6 +186,56 @@ def test_the_best_digest_that_the_store_checks(on_fake, grid, tree, behaviour, t
     kinds = [e.get("kind") for e in result.events if e["event"] == "warning"]
     assert "store_does_not_verify" not in kinds
     assert not [k for k in place.keys() if k.startswith(".grid-probe")]
+
+
+def rungs(place):
+    """How data went: {(payload, digests)} of what was streamed, and of what lay in memory."""
+    found = {True: set(), False: set()}
+    for e in place.s3.log("test"):
+        if place.is_data(e["key"]) and e["method"] == "PUT" and e["bytes"] > 0:
+            payload = re.sub(r"[0-9a-f]{64}", "sha256", e["payload"])
+            found[e["bytes"] > 256 * 1024].add((payload, *e["digests"]))
+    return found[True], found[False]
+
+
+CRC, UNSIGNED = "x-amz-checksum-crc32c", "UNSIGNED-PAYLOAD"
+TRAILER = ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-trailer")
+SHA256, NO_CRC = "sha256_checked=false", "checksums=false,trailers=false"
+
+
+@needs_login
+@pytest.mark.parametrize("behaviour, tls, sign, streamed, whole", [
+    ("", True, "auto", TRAILER, (UNSIGNED, CRC)),
+    ("trailers=false", True, "auto", (UNSIGNED, CRC), (UNSIGNED, CRC)),
+    (NO_CRC, True, "auto", (SIGNED,), ("sha256",)),
+    ("aws_chunked=false,checksums=false", True, "auto", ("sha256",), ("sha256",)),
+    (f"aws_chunked=false,checksums=false,{SHA256}", True, "auto", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("moto", True, "auto", (UNSIGNED,), (UNSIGNED,)),
+    ("", False, "auto", (SIGNED,), ("sha256",)),
+    ("aws_chunked=false", False, "auto", ("sha256",), ("sha256",)),
+    (f"aws_chunked=false,{SHA256}", False, "auto", ("sha256", "content-md5"), ("sha256", "content-md5")),
+    ("moto", False, "auto", ("sha256",), ("sha256",)),
+    ("", True, "always", (SIGNED,), ("sha256",)),
+    ("", True, "never", TRAILER, (UNSIGNED, CRC)),
+    ("", False, "never", TRAILER, (UNSIGNED, CRC)),
+    ("trailers=false", False, "never", (UNSIGNED, CRC), (UNSIGNED, CRC)),
+    (NO_CRC, False, "never", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("rgw", False, "never", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("rgw", True, "auto", (SIGNED,), ("sha256",)),
+    ("moto", False, "never", (UNSIGNED,), (UNSIGNED,)),
+])
+def test_each_rung_of_the_ladder(fake, grid, tree, tmp_path, behaviour, tls, sign, streamed, whole):  # noqa: F811
+    """Over TLS and without, with the payload signed or not: the best that the store verifies."""
+    server = fake(behaviour, tls=tls)
+    warned = "does not verify" in login(grid, server, "--sign-payload", sign).err
+    write_random(tree, "big", 20 * MIB)
+    write_random(tree, "small", 1000)
+    result = grid.create_json(tree)
+    place = Bucket(server, "test", "p", tmp_path)
+    place.check("tree", tree)
+    assert rungs(place) == ({streamed}, {whole})
+    kinds = [e.get("kind") for e in result.events if e["event"] == "warning"]
+    assert warned == (behaviour == "moto") and kinds == ["store_does_not_verify"] * warned
 
 
 @pytest.mark.fast
@@ -203,11 +253,16 @@ def test_a_store_that_verifies_nothing(on_fake, grid, tree, behaviour):
 @pytest.mark.parametrize("behaviour", ["minio", "storj", "r2", "copy_etag_quoted=false,complete_etag=false"])
 def test_other_stores(on_fake, grid, tree, behaviour):
     place = on_fake(behaviour)
+    if behaviour == "storj":  # known by its name: reached through a proxy
+        grid.env.update(AWS_ENDPOINT_URL_S3="http://gateway.storjshare.io", http_proxy=place.s3.endpoint, no_proxy="")
     write_random(tree, "big", 150 * MIB + 1)
     mixed_tree(tree)
     grid.create(tree)
     place.check("tree", tree)
     grid("datastore", "verify", "tree", "--deep", code=0)
+    if behaviour == "storj":
+        sizes = sorted(t[0][1] for (key, p), t in place.stored().items() if p and key.endswith("/big"))
+        assert sizes == [22 * MIB + 1, 64 * MIB, 64 * MIB]
 
 
 @pytest.mark.full
@@ -594,7 +649,7 @@ def test_login_with_a_profile(fake, grid, small, tmp_path):  # noqa: F811
 
 @needs_login
 def test_the_secret_leaves_the_command_line(fake, grid):  # noqa: F811
-    server = fake("latency_s=2")
+    server = fake("latency_s=1")
     running = grid.start("login", "--cluster", "mine", "--username", server.access_key, "--key", server.secret,
                          "--endpoint", server.endpoint, "--region", server.region, "--store", "s3://test/p")
 
