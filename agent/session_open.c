@@ -162,7 +162,9 @@ static void note_number(struct session *s)
 
 static int begin_session(struct session *s, struct error *err)
 {
-    agent_random_hex(s->own.record.session, RECORD_ID_BYTES);
+    if (!s->was_reserving)
+        agent_random_hex(s->own.record.session, RECORD_ID_BYTES);
+    s->was_reserving = false;
     checkpoint_set(s->checkpoint, "session", s->own.record.session);
     checkpoint_set(s->checkpoint, "shape", text_string(&s->shape));
     if (session_flush(s, err) != 0 || ownership_reserve(&s->own, err) != 0)
@@ -350,6 +352,7 @@ static int go_on(struct session *s, const char *session_id, struct error *err)
         status = take_up(s, run == NULL ? "" : run, err);
     else
         status = find_in_store(s, session_id, err); /* killed while it reserved */
+    s->was_reserving = status == 0 && number == NULL;
     free(number);
     free(run);
     return status;

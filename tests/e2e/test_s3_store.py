@@ -1,0 +1,96 @@
+"""
+What a store can and cannot do, from outside: reserving a number without conditional writes, how
+many requests at once, what is remembered of it.
+"""
+
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from gridtest import MIB, write, write_random
+from s3servers import fake  # noqa: F401
+from test_s3 import login, needs_login, needs_s3, on_fake, small, until  # noqa: F401
+
+pytestmark = needs_s3
+PLAIN = "if_none_match=ignore,if_none_match_complete=ignore"
+
+
+def times(place, op, end):
+    """When requests for keys that end so were answered."""
+    return [e["time"] for e in place.s3.log("test") if e["op"] == op and (e["key"] or "").endswith(end)]
+
+
+def claims(place, number=1):
+    return [k for k in place.keys(f"tree/v{number}/session/")]
+
+
+# ---- reserving a number where no write is conditional
+
+
+@pytest.mark.parametrize("behaviour", [f"{PLAIN},list_lag_s=3", "swift,list_lag_s=3"])
+def test_a_listing_that_lags_is_waited_for(on_fake, grid, small, behaviour):  # noqa: F811
+    """Else two who begin together would not see each other."""
+    place = on_fake(behaviour)
+    grid.create(small)
+    claimed = min(e["start"] for e in place.s3.log("test") if e["op"] == "PutObject" and "/session/" in e["key"])
+    reserved = min(times(place, "PutObject", "/v1/session.json"))
+    assert 3 <= reserved - claimed < 6
+    until(lambda: "tree/v1/datastore.json" in place.keys(), "the listing shows it")
+    assert place.published("tree") == [1]
+
+
+@pytest.mark.parametrize("behaviour", [PLAIN, "swift"])
+def test_killed_while_it_reserves(on_fake, grid, small, behaviour):  # noqa: F811
+    """Its claim is its own: the number is not lost, and nobody is waited for."""
+    place = on_fake(behaviour)
+    place.s3.faults({"op": "PutObject", "key": "*/v1/session.json", "fault": "silent", "seconds": 60})
+    running = grid.start("datastore", "create", small)
+    running.until(lambda: len(claims(place)) == 1 and place.s3.fault_counts()[0]["hits"], "it reserves")
+    running.send(signal.SIGKILL)
+    running.wait(20)
+    place.s3.faults()
+    start = time.monotonic()
+    grid.create(small)
+    assert time.monotonic() - start < 5
+    assert place.published("tree") == [1]
+    place.check("tree", small)
+
+
+def foreign_claim(place, **more):
+    record = {"format": 1, "session": "ab" * 16, "run": "cd" * 16, "host": "elsewhere", "boot_id": "x", "pid": 1,
+              "user": "somebody", "source": "file:///else", "options": "", "part_size": 0, **more}
+    key = f"tree/v1/session/{record['session']}.json"
+    place.s3.boto.put_object(Bucket="test", Key=key, Body=json.dumps(record).encode())
+    return key
+
+
+@pytest.mark.parametrize("content", ["record", "rubbish"])
+def test_a_claim_of_the_dead(on_fake, grid, small, content):  # noqa: F811
+    """By the store's clock alone: older than five minutes, whatever this machine's clock says."""
+    place = on_fake(PLAIN)
+    key = foreign_claim(place)
+    if content == "rubbish":
+        place.s3.boto.put_object(Bucket="test", Key=key, Body=b"\0not a record")
+    place.s3.options(clock_offset_s=310)
+    start = time.monotonic()
+    grid.create(small)
+    assert time.monotonic() - start < 5
+    assert place.published("tree") == [1]
+    place.check("tree", small)  # and the claim is gone
+
+
+def test_a_claim_of_the_living(on_fake, grid, small):  # noqa: F811
+    """It is given way to, and the number tried again."""
+    place = on_fake(PLAIN)
+    key = foreign_claim(place)
+    place.s3.options(clock_offset_s=290)
+    running = grid.start("datastore", "create", small)
+    running.until(lambda: len([e for e in place.s3.log("test") if e["op"] == "PutObject"
+                               and "/v1/session/" in e["key"]]) >= 3, "it has tried twice", 30)
+    assert claims(place) and not times(place, "PutObject", "session.json")
+    place.s3.boto.delete_object(Bucket="test", Key=key)
+    assert running.wait(60).code == 0
+    assert place.published("tree") == [1]
