@@ -42,9 +42,10 @@ def test_a_listing_that_lags_is_waited_for(on_fake, grid, small, behaviour):  # 
     assert place.published("tree") == [1]
 
 
-@pytest.mark.parametrize("behaviour", [PLAIN, "swift"])
-def test_killed_while_it_reserves(on_fake, grid, small, behaviour):  # noqa: F811
-    """Its claim is its own: the number is not lost, and nobody is waited for."""
+@pytest.mark.parametrize("behaviour, host", [(PLAIN, None), ("swift", None), (PLAIN, "elsewhere")])
+def test_killed_while_it_reserves(on_fake, grid, small, behaviour, host):  # noqa: F811
+    """Its claim is its own, also where this home is mounted on another host: the number is not lost, and nobody
+    is waited for."""
     place = on_fake(behaviour)
     place.s3.faults({"op": "PutObject", "key": "*/v1/session.json", "fault": "silent", "seconds": 60})
     running = grid.start("datastore", "create", small)
@@ -52,6 +53,10 @@ def test_killed_while_it_reserves(on_fake, grid, small, behaviour):  # noqa: F81
     running.send(signal.SIGKILL)
     running.wait(20)
     place.s3.faults()
+    if host:
+        key, = claims(place)
+        record = {**json.loads(place.s3.read("test", key)), "host": host}
+        place.s3.boto.put_object(Bucket="test", Key=key, Body=json.dumps(record).encode())
     start = time.monotonic()
     grid.create(small)
     assert time.monotonic() - start < 5
@@ -94,3 +99,64 @@ def test_a_claim_of_the_living(on_fake, grid, small):  # noqa: F811
     place.s3.boto.delete_object(Bucket="test", Key=key)
     assert running.wait(60).code == 0
     assert place.published("tree") == [1]
+
+
+# ---- open uploads that only their exact key finds
+
+
+def hunted(place):
+    return [e["target"].split("prefix=")[1].split("&")[0] for e in place.s3.log("test")
+            if e["op"] == "ListMultipartUploads"]
+
+
+def orphan(place, key):
+    place.s3.boto.create_multipart_upload(Bucket="test", Key=key)
+    return key
+
+
+def test_orphans_by_exact_key(on_fake, grid, tree):  # noqa: F811
+    """Before publication: of the files that have parts; whoever has made them."""
+    place = on_fake("minio")
+    write_random(tree, "big", 40 * MIB)
+    write_random(tree, "folder/odd\x01", 20 * MIB, seed=1)
+    for i in range(30):
+        write(tree, f"small{i}", f"{i}")
+    place.s3.faults({"op": "CreateMultipartUpload", "fault": "lost_answer", "key": "*/data/big", "times": 1},
+                    {"op": "CreateMultipartUpload", "fault": "lost_answer", "key": "*/odd/*", "times": 1})
+    grid.create(tree)
+    assert [r["hits"] for r in place.s3.fault_counts()] == [1, 1], "there were orphans"
+    place.check("tree", tree)
+    assert len(hunted(place)) == 2, "one request for each file of several parts"
+    for n in range(3):
+        orphan(place, "tree/v1/data/big")
+    grid("datastore", "delete", "--name", "tree", "--version", "1", "--yes", code=0)
+    assert place.s3.open_uploads("test") == []
+
+
+def test_orphans_of_a_session_that_is_given_up(on_fake, grid, tree):  # noqa: F811
+    place = on_fake("minio")
+    write_random(tree, "big", 40 * MIB)
+    place.s3.faults({"op": "UploadPart", "key": "tree/*", "fault": "silent", "seconds": 60})
+    running = grid.start("datastore", "create", tree)
+    running.until(lambda: place.s3.fault_counts()[0]["hits"], "a part is under way")
+    begun = time.monotonic()
+    running.until(lambda: time.monotonic() - begun > 1.2, "the plan is on the disk: it may lag by a second")
+    running.send(signal.SIGKILL)
+    running.wait(20)
+    place.s3.faults()
+    assert place.s3.open_uploads("test")
+    grid.create(tree, "--fresh")
+    assert place.s3.open_uploads("test") == [] and place.published("tree") == [2]
+
+
+# ---- how many requests at once
+
+
+@pytest.mark.parametrize("options, most", [([], 32), (["--jobs", "1"], 1), (["--jobs", "5"], 5)])
+def test_requests_at_once(on_fake, grid, tree, options, most):  # noqa: F811
+    place = on_fake("latency_s=0.1")
+    for i in range(150 if most > 1 else 15):
+        write(tree, f"f{i:03}", f"{i}")
+    write_random(tree, "big", 40 * MIB)
+    grid.create(tree, *options)
+    assert place.s3.state()["most_in_flight"] == most
