@@ -41,8 +41,10 @@ int agent_open_store(struct agent *a, const struct cluster *cluster,
 
 void agent_close(struct agent *a)
 {
-    if (a->store != NULL)
+    if (a->store != NULL) {
+        cluster_store_note(&a->cluster_store, a->store);
         store_close(a->store);
+    }
     /* What was closed on the way out (descriptors, timers) ends first. */
     while (uv_run(&a->loop.uv, UV_RUN_NOWAIT) != 0 && a->loop.first != NULL)
         continue;

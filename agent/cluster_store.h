@@ -4,6 +4,7 @@
 #include "agent/config.h"
 #include "agent/credentials.h"
 #include "agent/paths.h"
+#include "base/text.h"
 #include "transfer/store.h"
 
 /*
@@ -16,6 +17,11 @@ struct cluster_store {
     struct credentials keys;
     struct s3_options s3; /* points into the members below */
     char *endpoint, *region, *ca_file;
+
+    /* Private: the note of what the store can. */
+    const struct paths *paths;
+    struct text note; /* which store it is of; empty: none is kept */
+    char *traits;     /* what it said, or NULL */
 };
 
 /* Fill out->s3 and what it points to; cluster must outlive it.  Where out->keys has
@@ -30,6 +36,10 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
                        const struct store_options *options,
                        const struct cluster *cluster, const struct paths *paths,
                        struct error *err);
+
+/* Before the store is closed: what has been found out about it is noted for the next run
+ * (traits_note.h).  Blocks. */
+void cluster_store_note(struct cluster_store *c, const struct store *store);
 void cluster_store_free(struct cluster_store *c);
 
 #endif

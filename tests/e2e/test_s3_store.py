@@ -119,6 +119,7 @@ def test_orphans_by_exact_key(on_fake, grid, tree):  # noqa: F811
     place = on_fake("minio")
     write_random(tree, "big", 40 * MIB)
     write_random(tree, "folder/odd\x01", 20 * MIB, seed=1)
+    write_random(tree, "one-part", 10 * MIB, seed=2)
     for i in range(30):
         write(tree, f"small{i}", f"{i}")
     place.s3.faults({"op": "CreateMultipartUpload", "fault": "lost_answer", "key": "*/data/big", "times": 1},
@@ -160,3 +161,70 @@ def test_requests_at_once(on_fake, grid, tree, options, most):  # noqa: F811
     write_random(tree, "big", 40 * MIB)
     grid.create(tree, *options)
     assert place.s3.state()["most_in_flight"] == most
+
+
+# ---- what is remembered of it
+
+
+def probes(place):
+    return len([e for e in place.s3.log("test") if (e["key"] or "").startswith(".grid-probe")])
+
+
+def notes(grid):
+    return list(grid.sessions.glob("store-*.traits"))
+
+
+def test_a_second_run_probes_no_more(on_fake, grid, small):  # noqa: F811
+    place = on_fake()
+    grid.create(small)
+    first = probes(place)
+    assert first > 5 and len(notes(grid)) == 1
+    write(small, "more", "y")
+    grid.create(small)
+    assert probes(place) == first
+    grid("datastore", "clearcache", code=0)
+    assert notes(grid) == []
+    write(small, "more", "z")
+    grid.create(small)
+    assert probes(place) == 2 * first
+    for number in (1, 2, 3):
+        place.check("tree", small if number == 3 else None, number=number)
+
+
+@needs_login
+def test_login_has_probed_already(fake, grid, small):  # noqa: F811
+    server = fake(tls=True)
+    login(grid, server)
+    before = len([e for e in server.log("test") if e["key"] and ".grid-probe" in e["key"]])
+    assert before > 5
+    grid.create(small)
+    assert len([e for e in server.log("test") if e["key"] and ".grid-probe" in e["key"]]) == before
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"null", b"\0" * 5000, b"1 checks=none if-none-match=no"])
+def test_a_damaged_note_is_harmless(on_fake, grid, small, content):  # noqa: F811
+    place = on_fake()
+    grid.create(small)
+    first = probes(place)
+    note, = notes(grid)
+    whole = note.read_bytes()
+    note.write_bytes(content)
+    grid.create(small)
+    assert probes(place) == 2 * first and len(note.read_bytes()) == len(whole)
+    place.check("tree", small, number=2)
+
+
+@pytest.mark.parametrize("tls, then, now", [
+    (True, {}, {"trailers": False, "checksums": False}),
+    (True, {"trailers": False}, {"aws_chunked": False, "checksums": False}),
+    (False, {}, {"aws_chunked": False}),
+])
+def test_a_note_that_holds_no_more(on_fake, grid, small, tls, then, now):  # noqa: F811
+    """The store is another now, under the same name: it is probed again, not given up."""
+    place = on_fake(tls=tls)
+    place.s3.options(**then)
+    grid.create(small)
+    place.s3.options(**now)
+    write_random(small, "big", 40 * MIB)
+    grid.create(small)
+    place.check("tree", small, number=2)
