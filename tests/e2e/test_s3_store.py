@@ -11,8 +11,9 @@ import time
 import pytest
 
 from gridtest import MIB, write, write_random
-from s3servers import fake  # noqa: F401
-from test_s3 import login, needs_login, needs_s3, on_fake, small, until  # noqa: F401
+from s3check import Bucket
+from s3servers import fake, rgw, rgw_tls, s3  # noqa: F401
+from test_s3 import login, needs_login, needs_s3, on_fake, small, store, until  # noqa: F401
 
 pytestmark = needs_s3
 PLAIN = "if_none_match=ignore,if_none_match_complete=ignore"
@@ -228,3 +229,73 @@ def test_a_note_that_holds_no_more(on_fake, grid, small, tls, then, now):  # noq
     write_random(small, "big", 40 * MIB)
     grid.create(small)
     place.check("tree", small, number=2)
+
+
+# ---- names of buckets, prefixes and keys
+
+
+@pytest.mark.parametrize("bucket", ["My.Old-Bucket", "UPPER_under", "a.b.c"])
+def test_old_bucket_names(fake, grid, small, tmp_path, bucket):  # noqa: F811
+    server = fake(buckets=[])
+    server.bucket(bucket)
+    place = Bucket(server, bucket, "", tmp_path)
+    grid.env.update(place.env)
+    grid.create(small)
+    place.check("tree", small)
+
+
+def test_a_prefix_of_odd_letters(s3, grid, small, tmp_path):  # noqa: F811
+    place = Bucket(s3, s3.new_bucket(), "my sets/ü+%41 'q'/日本", tmp_path)
+    grid.env.update(place.env)
+    grid.create(small)
+    place.check("tree", small)
+    assert [r["name"] for r in grid("datastore", "list", "--json", code=0).events] == ["tree"]
+    grid("datastore", "delete", "--name", "tree", "--version", "1", "--yes", code=0)
+    assert [k for k in place.keys() if not k.endswith("/deleted.json")] == []
+
+
+CODED = [b"%2F", b"%2e%2e", b"%00", b"a%20b", b"a+b c", b"%", b"%%41", b"+", b"&amp;", b"<x>", b"]]>", b"~-._", b"=?&#;"]
+
+
+def test_names_that_look_encoded(store, grid, tree):  # noqa: F811
+    """Neither encoded twice nor decoded once too often, in keys, lists and documents."""
+    for i, name in enumerate(CODED):
+        write(tree, name, b"%d" % i)
+        write(tree, b"in " + name + b"/f", b"in %d" % i)
+    write_random(tree, b"big+%41 \xc3\xbc", 20 * MIB)
+    grid.create(tree)
+    found = store.check("tree", tree)
+    assert not [name for name, line in found.items() if "key" in line]
+    keys = store.keys("tree/v1/data/")
+    assert {f"tree/v1/data/{name.decode()}" for name in CODED} <= set(keys)
+    grid("datastore", "verify", "tree", "--deep", code=0)
+    grid("datastore", "delete", "--name", "tree", "--version", "1", "--yes", code=0)
+    assert [k for k in store.keys("tree/") if not k.endswith("/deleted.json")] == []
+
+
+def path_of_bytes(size, letter):
+    """Components of at most 200 bytes, `size` together; of a letter of several bytes, padded in front."""
+    parts, left = [], size
+    while left > 0:
+        n = min(200, left)
+        if left - n == 1:
+            n -= 1
+        parts.append("x" * (n % len(letter.encode())) + letter * (n // len(letter.encode())))
+        left -= n + 1
+    path = "/".join(parts)
+    assert len(path.encode()) == size, len(path.encode())
+    return path
+
+
+@pytest.mark.parametrize("letter", ["d", "é", "🙂"])
+def test_a_key_of_1024_bytes(store, grid, tree, letter):  # noqa: F811
+    """The longest that there is, with parts, too; one byte more has a key of its own."""
+    front = len((store.prefix + "tree/v1/data/").encode())
+    longest, longer = path_of_bytes(1024 - front, letter), path_of_bytes(1025 - front, letter)
+    write_random(tree, longest.encode(), 20 * MIB)
+    write(tree, longer.encode(), "one byte too long")
+    grid.create(tree)
+    found = store.check("tree", tree)
+    assert "key" not in found[longest.encode()] and found[longer.encode()]["key"].startswith("odd/")
+    assert store.keys()[f"tree/v1/data/{longest}"] == 20 * MIB
+    grid("datastore", "verify", "tree", "--deep", code=0)
