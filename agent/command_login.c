@@ -150,10 +150,11 @@ static int take_name(struct login *l, struct error *err)
     const char *given = l->c->options->cluster;
     const struct cluster *known;
 
-    if (given != NULL && strcmp(given, "env") == 0)
-        return error_set(err, ERROR_USAGE, 0,
-                         "--cluster: env is what the environment says: choose another "
-                         "name");
+    if (given != NULL && strcmp(given, "env") == 0) {
+        error_set(err, ERROR_USAGE, 0,
+                  "--cluster: env is what the environment says: choose another name");
+        return -1;
+    }
     l->cluster.name =
         given != NULL ? mem_copy_string(given) : derive_name(l->cluster.store);
     known = config_find(l->c->config, l->cluster.name);

@@ -164,7 +164,7 @@ struct plan {
     struct checkpoint *checkpoint;
     uint64_t part_size;
     struct large_file files[PLAN_BATCH];
-    size_t n_files;
+    struct large_query query;
     bool is_over;
     struct error err;
 };
@@ -196,7 +196,7 @@ static int abort_files(struct plan *p, struct error *err)
     size_t n = 0;
     int status;
 
-    for (size_t i = 0; i < p->n_files; i++) {
+    for (size_t i = 0; i < p->query.n; i++) {
         struct text key = {0};
 
         if (!has_parts(p, &p->files[i]))
@@ -211,27 +211,37 @@ static int abort_files(struct plan *p, struct error *err)
     return status;
 }
 
+static int ask_plan(struct plan *p, struct error *err)
+{
+    p->is_over = false;
+    checkpoint_large(p->checkpoint, &p->query, on_files, p);
+    loop_run_until(&p->agent->loop, &p->is_over);
+    if (p->err.kind == ERROR_NONE)
+        return 0;
+    *err = p->err;
+    return -1;
+}
+
 static int abort_planned(struct plan *p, struct error *err)
 {
     char *after = mem_copy_string("");
-    int status = 0;
+    int status;
 
+    p->query.above = store_limits(p->agent->store)->part_min;
+    p->query.files = p->files;
+    p->query.most = PLAN_BATCH;
     do {
-        p->is_over = false;
-        checkpoint_large(p->checkpoint, after, store_limits(p->agent->store)->part_min,
-                         p->files, PLAN_BATCH, &p->n_files, on_files, p);
-        loop_run_until(&p->agent->loop, &p->is_over);
-        if (p->err.kind == ERROR_NONE)
+        p->query.after = after;
+        status = ask_plan(p, err);
+        if (status == 0)
             status = abort_files(p, err);
-        else
-            *err = p->err, status = -1;
-        if (p->n_files > 0) {
+        if (p->query.n > 0) {
             free(after);
-            after = mem_copy_string(p->files[p->n_files - 1].path);
+            after = mem_copy_string(p->files[p->query.n - 1].path);
         }
-        for (size_t i = 0; i < p->n_files; i++)
+        for (size_t i = 0; i < p->query.n; i++)
             free(p->files[i].path);
-    } while (status == 0 && p->n_files == PLAN_BATCH);
+    } while (status == 0 && p->query.n == PLAN_BATCH);
     free(after);
     return status;
 }

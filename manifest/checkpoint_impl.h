@@ -55,12 +55,7 @@ struct job {
             size_t most;
             size_t *n;
         } strays;
-        struct {
-            struct large_file *out;
-            size_t most;
-            size_t *n;
-            uint64_t above;
-        } large;
+        struct large_query *large;
         struct {
             uint64_t *n_lost;
             size_t prefix_bytes;

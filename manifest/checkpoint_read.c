@@ -195,33 +195,28 @@ void checkpoint_export(struct checkpoint *cp, size_t prefix_bytes,
 
 static void run_large(struct checkpoint *cp, struct job *job)
 {
+    struct large_query *q = job->args.large;
     sqlite3_stmt *s = checkpoint_db_start(&cp->db, SQL_FILE_LARGE);
-    size_t n = 0;
 
-    checkpoint_db_bind_path(s, 1, job->path);
-    checkpoint_db_bind_u64(s, 2, job->args.large.above);
-    while (n < job->args.large.most && checkpoint_db_row(&cp->db, s)) {
+    checkpoint_db_bind_path(s, 1, q->after);
+    checkpoint_db_bind_u64(s, 2, q->above);
+    while (q->n < q->most && checkpoint_db_row(&cp->db, s)) {
         checkpoint_rows_take(&cp->rows, s, &cp->row);
         if (!cp->row.exists)
             break;
-        job->args.large.out[n].path = mem_copy_string(text_string(&cp->row.path));
-        job->args.large.out[n++].size = cp->row.stamp.size;
+        q->files[q->n].path = mem_copy_string(text_string(&cp->row.path));
+        q->files[q->n++].size = cp->row.stamp.size;
     }
     sqlite3_reset(s);
-    *job->args.large.n = n;
 }
 
-void checkpoint_large(struct checkpoint *cp, const char *after, uint64_t above,
-                      struct large_file *out, size_t most, size_t *n,
+void checkpoint_large(struct checkpoint *cp, struct large_query *query,
                       checkpoint_done_fn *done, void *ctx)
 {
-    struct job *job = checkpoint_job_new(run_large, after, NULL);
+    struct job *job = checkpoint_job_new(run_large, NULL, NULL);
 
-    *n = 0;
-    job->args.large.out = out;
-    job->args.large.most = most;
-    job->args.large.n = n;
-    job->args.large.above = above;
+    query->n = 0;
+    job->args.large = query;
     checkpoint_job_start(cp, job, done, ctx);
 }
 
