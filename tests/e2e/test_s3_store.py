@@ -135,7 +135,8 @@ def test_orphans_by_exact_key(on_fake, grid, tree):  # noqa: F811
     assert place.s3.open_uploads("test") == []
 
 
-def test_orphans_of_a_session_that_is_given_up(on_fake, grid, tree):  # noqa: F811
+@pytest.mark.parametrize("fresh", [True, False])
+def test_orphans_of_a_session_that_is_given_up(on_fake, grid, tree, fresh):  # noqa: F811
     place = on_fake("minio")
     write_random(tree, "big", 40 * MIB)
     place.s3.faults({"op": "UploadPart", "key": "tree/*", "fault": "silent", "seconds": 60})
@@ -147,8 +148,11 @@ def test_orphans_of_a_session_that_is_given_up(on_fake, grid, tree):  # noqa: F8
     running.wait(20)
     place.s3.faults()
     assert place.s3.open_uploads("test")
-    grid.create(tree, "--fresh")
-    assert place.s3.open_uploads("test") == [] and place.published("tree") == [2]
+    if fresh:
+        grid.create(tree, "--fresh")
+    else:
+        grid("datastore", "delete", "--name", "tree", "--incomplete", "--yes", code=0)
+    assert place.s3.open_uploads("test") == [] and place.published("tree") == [2] * fresh
 
 
 # ---- how many requests at once
