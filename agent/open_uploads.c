@@ -14,7 +14,7 @@
 #include "transfer/layout.h"
 
 enum {
-    SLOTS = 16, /* requests at once: as many as an outage should find under way */
+    SLOTS = 16, /* requests at once: half of what a store is given by default */
     PLAN_BATCH = 500
 };
 
@@ -24,7 +24,6 @@ struct slot {
     struct hunt *hunt;
     struct store_op list, abort;
     size_t next_item;
-    bool is_busy;
 };
 
 struct hunt {
@@ -45,7 +44,6 @@ static void end_slot(struct slot *slot)
 
     store_end_list(h->agent->store, &slot->list);
     store_op_clear(&slot->list);
-    slot->is_busy = false;
     h->is_over = --h->n_busy == 0;
 }
 
@@ -137,7 +135,6 @@ int open_uploads_abort_keys(struct agent *a, const char *const *keys, size_t n,
     a->interrupt_ctx = h;
     for (unsigned i = 0; i < SLOTS && i < n; i++) {
         h->slots[i].hunt = h;
-        h->slots[i].is_busy = true;
         h->n_busy++;
         take_key(&h->slots[i]);
     }
