@@ -62,8 +62,10 @@ void agent_hurry(struct store_options *wanted)
 
 void agent_close(struct agent *a)
 {
-    if (a->store != NULL)
+    if (a->store != NULL) {
+        cluster_store_note(&a->cluster_store, a->store);
         store_close(a->store);
+    }
     /* What was closed on the way out (descriptors, timers) ends first. */
     while (uv_run(&a->loop.uv, UV_RUN_NOWAIT) != 0 && a->loop.first != NULL)
         continue;
@@ -110,6 +112,15 @@ int agent_do(struct agent *a, struct store_op *op, struct error *err)
         return 0;
     *err = op->err;
     return -1;
+}
+
+const char agent_not_verified[] = "the store does not verify the bytes that it "
+                                  "receives: what is damaged on the way is "
+                                  "found only by `grid datastore verify --deep`";
+
+bool agent_store_verifies(const struct agent *a)
+{
+    return strstr(store_traits(a->store), "checks=none") == NULL;
 }
 
 static void on_worked(void *ctx)

@@ -50,6 +50,12 @@ void agent_interrupt(struct agent *a, int signal);
 /* Start op and wait for it.  0, or -1 with *err set to what the store said. */
 int agent_do(struct agent *a, struct store_op *op, struct error *err);
 
+/* Does the store check the bytes that it takes?  False only where probing (STORE_PROBE)
+ * has found that it does not: then people are to be warned. */
+bool agent_store_verifies(const struct agent *a);
+extern const char agent_not_verified[]; /* what to tell them; kind
+                                           "store_does_not_verify" */
+
 /* work(ctx) on a worker thread, waited for. */
 void agent_work(struct agent *a, void (*work)(void *ctx), void *ctx);
 

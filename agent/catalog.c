@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "agent/nearest.h"
+#include "agent/open_uploads.h"
 #include "agent/ownership.h"
 #include "base/mem.h"
 
@@ -355,6 +356,8 @@ struct deletion {
     struct agent *agent;
     char **keys;
     size_t n;
+    const char **large; /* of the keys, those that may have hidden uploads */
+    size_t n_large;
 };
 
 enum { DELETE_BATCH = 1000 };
@@ -363,16 +366,16 @@ static int delete_collected(struct deletion *d, struct error *err)
 {
     struct store_op op = {
         .verb = STORE_DELETE, .keys = (const char *const *)d->keys, .n_keys = d->n};
-    int status = 0;
+    int status = open_uploads_abort_keys(d->agent, d->large, d->n_large, err);
 
-    if (d->n > 0) {
+    if (status == 0 && d->n > 0) {
         op.key = d->keys[0];
         status = agent_do(d->agent, &op, err);
         store_op_clear(&op);
     }
     for (size_t i = 0; i < d->n; i++)
         free(d->keys[i]);
-    d->n = 0;
+    d->n = d->n_large = 0;
     return status;
 }
 
@@ -384,41 +387,23 @@ static int on_object(void *ctx, const char *name, const struct store_item *item,
     if (strcmp(name, "deleted.json") == 0)
         return 0;
     d->keys[d->n++] = mem_copy_string(item->key);
+    if (open_uploads_are_hidden(d->agent, item->size))
+        d->large[d->n_large++] = d->keys[d->n - 1];
     return d->n < DELETE_BATCH ? 0 : delete_collected(d, err);
 }
 
 static int delete_all(struct agent *a, const char *prefix, struct error *err)
 {
-    struct deletion d = {.agent = a, .keys = mem_new(DELETE_BATCH, sizeof(char *))};
+    struct deletion d = {.agent = a,
+                         .keys = mem_new(DELETE_BATCH, sizeof(char *)),
+                         .large = mem_new(DELETE_BATCH, sizeof(char *))};
     int status = agent_list(a, prefix, true, on_object, &d, err);
     struct error later;
 
     if (delete_collected(&d, status == 0 ? err : &later) != 0)
         status = -1;
     free(d.keys);
-    return status;
-}
-
-int catalog_abort_uploads(struct agent *a, const char *prefix, struct error *err)
-{
-    struct store_op list = {.verb = STORE_LIST_UPLOADS, .key = prefix};
-    int status;
-
-    do {
-        status = agent_do(a, &list, err);
-        for (size_t i = 0; status == 0 && i < list.answer.n_items; i++) {
-            const struct store_item *item = &list.answer.items[i];
-            struct store_op op = {.verb = STORE_ABORT_UPLOAD,
-                                  .key = item->key[0] != '\0' ? item->key : prefix,
-                                  .upload_id = item->upload_id};
-            status = agent_do(a, &op, err);
-            store_op_clear(&op);
-        }
-    } while (status == 0 && list.cursor != NULL);
-    store_end_list(a->store, &list);
-    store_op_clear(&list);
-    if (status != 0 && err->kind == ERROR_NOT_FOUND)
-        return 0;
+    free(d.large);
     return status;
 }
 
@@ -449,7 +434,7 @@ int catalog_delete(struct agent *a, const struct version *v, struct error *err)
     if (status == 0)
         status = delete_all(a, text_string(&prefix), err);
     if (status == 0)
-        status = catalog_abort_uploads(a, text_string(&prefix), err);
+        status = open_uploads_abort(a, text_string(&prefix), NULL, 0, err);
     text_free(&prefix);
     text_free(&key);
     text_free(&json);

@@ -64,9 +64,6 @@ int catalog_find(struct agent *a, const char *name, uint64_t number,
  * ERROR_CONFLICT while a session is alive in it. Interrupted, it can be repeated. */
 int catalog_delete(struct agent *a, const struct version *v, struct error *err);
 
-/* Abort every open upload (and remove every stray temporary file) below "NAME/vN/". */
-int catalog_abort_uploads(struct agent *a, const char *prefix, struct error *err);
-
 /* "file:///.../NAME/vN", for people and training code; the caller frees. */
 char *catalog_url(struct agent *a, const char *name, uint64_t number);
 

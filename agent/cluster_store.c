@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/agent.h"
+#include "agent/traits_note.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -68,8 +70,8 @@ static int take_words(struct cluster_store *c, const struct cluster *cluster,
     return 0;
 }
 
-static int fill(struct cluster_store *c, const struct cluster *cluster,
-                const struct paths *paths, struct error *err)
+int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err)
 {
     static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
@@ -85,10 +87,39 @@ static int fill(struct cluster_store *c, const struct cluster *cluster,
         .endpoint = c->endpoint,
         .region = c->region,
         .ca_file = c->ca_file,
+        .bucket_owner = cluster->account,
         .keys = give_keys,
         .keys_ctx = c,
     };
     return take_words(c, cluster, err);
+}
+
+/* One note an endpoint and bucket, and a way of signing, on which it depends which
+ * checks can be had. */
+static void recall(struct cluster_store *c, const struct cluster *cluster,
+                   const struct paths *paths)
+{
+    const char *bucket = cluster->store + strlen("s3://");
+
+    c->paths = paths;
+    text_add_format(&c->note, "%s %.*s %d", c->endpoint != NULL ? c->endpoint : "aws",
+                    (int)strcspn(bucket, "/"), bucket, (int)c->s3.sign_payload);
+    c->traits = traits_note_read(paths_of(paths, PATHS_SESSIONS), text_string(&c->note),
+                                 agent_clock_ms());
+    c->s3.traits = c->traits;
+}
+
+void cluster_store_note(struct cluster_store *c, const struct store *store)
+{
+    const char *traits = store_traits(store);
+    struct error ignored;
+
+    if (c->note.size == 0 || *traits == '\0' ||
+        (c->traits != NULL && strcmp(c->traits, traits) == 0) ||
+        paths_make(c->paths, PATHS_SESSIONS, &ignored) != 0)
+        return;
+    traits_note_write(paths_of(c->paths, PATHS_SESSIONS), text_string(&c->note), traits,
+                      agent_clock_ms());
 }
 
 int cluster_store_open(struct cluster_store *out, struct store **store,
@@ -99,8 +130,9 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
     struct store_options o = *options;
 
     if (strncmp(cluster->store, "s3://", 5) == 0) {
-        if (fill(out, cluster, paths, err) != 0)
+        if (cluster_store_settle(out, cluster, paths, err) != 0)
             return -1;
+        recall(out, cluster, paths);
         o.s3 = &out->s3;
     }
     return store_open(store, &o, cluster->store, err);
@@ -112,5 +144,7 @@ void cluster_store_free(struct cluster_store *c)
     free(c->endpoint);
     free(c->region);
     free(c->ca_file);
+    text_free(&c->note);
+    free(c->traits);
     memset(c, 0, sizeof *c);
 }

@@ -4,6 +4,7 @@
 #include "agent/config.h"
 #include "agent/credentials.h"
 #include "agent/paths.h"
+#include "base/text.h"
 #include "transfer/store.h"
 
 /*
@@ -16,15 +17,29 @@ struct cluster_store {
     struct credentials keys;
     struct s3_options s3; /* points into the members below */
     char *endpoint, *region, *ca_file;
+
+    /* Private: the note of what the store can. */
+    const struct paths *paths;
+    struct text note; /* which store it is of; empty: none is kept */
+    char *traits;     /* what it said, or NULL */
 };
 
-/* Fill out, and open the store with it; out must outlive the store.  Where out->keys
- * has keys they are used, else they are looked for (ERROR_AUTH where there are none).
+/* Fill out->s3 and what it points to; cluster must outlive it.  Where out->keys has
+ * keys they are used, else they are looked for (ERROR_AUTH where there are none).  *out
+ * is to be freed in any case. */
+int cluster_store_settle(struct cluster_store *out, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err);
+
+/* The same, and open the store with it; out must outlive the store.
  */
 int cluster_store_open(struct cluster_store *out, struct store **store,
                        const struct store_options *options,
                        const struct cluster *cluster, const struct paths *paths,
                        struct error *err);
+
+/* Before the store is closed: what has been found out about it is noted for the next run
+ * (traits_note.h).  Blocks. */
+void cluster_store_note(struct cluster_store *c, const struct store *store);
 void cluster_store_free(struct cluster_store *c);
 
 #endif

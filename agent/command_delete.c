@@ -11,10 +11,13 @@
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/left_plan.h"
 
-static int delete_version(struct agent *a, const struct version *v, struct error *err)
+static int delete_version(struct agent *a, const struct command_context *c,
+                          const struct version *v, struct error *err)
 {
-    if (catalog_delete(a, v, err) != 0)
+    if (left_plan_abort_uploads(a, c->paths, v, err) != 0 ||
+        catalog_delete(a, v, err) != 0)
         return -1;
     printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
     return 0;
@@ -51,7 +54,7 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
     }
     if (status == 0 && (v.status == VERSION_DELETED ||
                         command_confirm(c, text_string(&question), code)))
-        status = delete_version(a, &v, err);
+        status = delete_version(a, c, &v, err);
     version_free(&v);
     text_free(&question);
     text_free(&size);
@@ -97,16 +100,16 @@ static bool is_incomplete(const struct version *v)
            v->status == VERSION_FAILED || v->has_leftovers;
 }
 
-static int delete_selected(struct agent *a, const char *name, const uint64_t *numbers,
-                           size_t n, struct error *err)
+static int delete_selected(struct agent *a, const struct command_context *c,
+                           const uint64_t *numbers, size_t n, struct error *err)
 {
     int status = 0;
 
     for (size_t i = 0; i < n && status == 0; i++) {
         struct version v;
-        status = catalog_read(a, name, numbers[i], &v, err);
+        status = catalog_read(a, c->options->name, numbers[i], &v, err);
         if (status == 0)
-            status = delete_version(a, &v, err);
+            status = delete_version(a, c, &v, err);
         version_free(&v);
     }
     return status;
@@ -131,7 +134,7 @@ static int confirm_and_delete(struct agent *a, const struct command_context *c,
     add_numbers(&question, selected->numbers, n);
     text_add_format(&question, " of %s?", c->options->name);
     if (command_confirm(c, text_string(&question), code))
-        status = delete_selected(a, c->options->name, selected->numbers, n, err);
+        status = delete_selected(a, c, selected->numbers, n, err);
     text_free(&question);
     return status;
 }

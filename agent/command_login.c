@@ -1,11 +1,10 @@
 /*
  * `login` and `logout`.
  *
- *     options, then questions --> cluster and keys --> try them --refused--> nothing
- * saved
- *                                                        |
- *                                                        +--> credentials.json,
- * config.json
+ *     options --> keys --> store --> name --> try them --refused--> nothing is saved
+ *                            |                   |
+ *          named by the STS -+                   +--> credentials.json, config.json
+ *          else asked for
  *
  * A login without keys of its own (--profile, or what the environment says) saves none:
  * they are looked for anew each time, as the AWS tools do.
@@ -15,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/account_store.h"
 #include "agent/agent.h"
 #include "agent/commands.h"
+#include "agent/console.h"
 #include "agent/exit_code.h"
-#include "agent/memory.h"
+#include "agent/login_trial.h"
 #include "agent/name.h"
 #include "agent/prompt.h"
 #include "base/log.h"
@@ -29,11 +30,13 @@ struct login {
     struct cluster cluster;
     struct credentials keys;
     bool has_own_keys; /* to be saved */
+    bool verifies;     /* the store, what it takes */
 };
 
+/* While no store is named it will be the account's own bucket. */
 static bool is_s3(const struct login *l)
 {
-    return strncmp(l->cluster.store, "s3://", 5) == 0;
+    return l->cluster.store == NULL || strncmp(l->cluster.store, "s3://", 5) == 0;
 }
 
 /* ---- the cluster ---- */
@@ -63,24 +66,44 @@ static void take_settings(struct login *l)
     take(&l->cluster.addressing, o->addressing, known->addressing);
     take(&l->cluster.sign_payload, o->sign_payload, known->sign_payload);
     take(&l->cluster.profile, o->profile, o->username != NULL ? NULL : known->profile);
+    take(&l->cluster.account, NULL, known->account);
 }
 
-static int take_store(struct login *l, struct error *err)
+static int check_store(const struct login *l, struct error *err)
 {
-    char **store = &l->cluster.store;
+    const char *store = l->cluster.store;
 
-    if (*store == NULL && !prompt_is_possible())
-        return error_set(err, ERROR_USAGE, 0,
-                         "--store is missing, for example --store s3://bucket/prefix");
-    if (*store == NULL &&
-        prompt_line(store, "Store (s3://BUCKET/PREFIX)", false, err) != 0)
+    if (is_s3(l) || strncmp(store, "file://", 7) == 0)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "--store: \"%.80s\" is no store, for example s3://bucket/prefix "
+                     "or file:///folder",
+                     store);
+}
+
+/* The account's own bucket, where the endpoint knows accounts; else it is asked for. */
+static int find_store(struct login *l, struct error *err)
+{
+    struct error why;
+
+    if (l->cluster.store != NULL ||
+        account_store_find(&l->cluster, &l->keys, l->c->paths, err) == 0)
+        return 0;
+    if (err->kind != ERROR_NOT_FOUND)
         return -1;
-    if (!is_s3(l) && strncmp(*store, "file://", 7) != 0)
-        return error_set(
-            err, ERROR_USAGE, 0,
-            "--store: \"%.80s\" is no store, for example s3://bucket/prefix "
-            "or file:///folder",
-            *store);
+    why = *err;
+    if (!prompt_is_possible())
+        return error_set(err, ERROR_USAGE, 0,
+                         "--store is missing, for example --store s3://bucket/prefix: "
+                         "%.150s",
+                         why.text);
+    if (prompt_line(&l->cluster.store, "Store (s3://BUCKET/PREFIX)", false, err) != 0)
+        return -1;
+    if (strncmp(l->cluster.store, "s3://", 5) != 0)
+        return error_set(err, ERROR_USAGE, 0,
+                         "\"%.80s\" is no store for these keys; it is "
+                         "s3://BUCKET/PREFIX",
+                         l->cluster.store);
     return 0;
 }
 
@@ -127,10 +150,11 @@ static int take_name(struct login *l, struct error *err)
     const char *given = l->c->options->cluster;
     const struct cluster *known;
 
-    if (given != NULL && strcmp(given, "env") == 0)
-        return error_set(err, ERROR_USAGE, 0,
-                         "--cluster: env is what the environment says: choose another "
-                         "name");
+    if (given != NULL && strcmp(given, "env") == 0) {
+        error_set(err, ERROR_USAGE, 0,
+                  "--cluster: env is what the environment says: choose another name");
+        return -1;
+    }
     l->cluster.name =
         given != NULL ? mem_copy_string(given) : derive_name(l->cluster.store);
     known = config_find(l->c->config, l->cluster.name);
@@ -228,44 +252,6 @@ static int take_keys(struct login *l, struct error *err)
     return l->keys.access_key != NULL ? take_secret(l, err) : find_aws_keys(l, err);
 }
 
-/* ---- trying them ---- */
-
-/* One page of what the store holds: a signed request, and harmless. */
-static int list_a_page(struct agent *a, struct error *err)
-{
-    struct store_op op = {.verb = STORE_LIST, .key = ""};
-    int status = agent_do(a, &op, err);
-
-    store_end_list(a->store, &op);
-    store_op_clear(&op);
-    if (status != 0 && err->kind == ERROR_NOT_FOUND && store_folder(a->store) != NULL)
-        return 0; /* the folder is made when it is needed */
-    return status;
-}
-
-static int try_login(struct login *l, struct error *err)
-{
-    struct store_options wanted = {0};
-    struct agent a;
-    int status;
-
-    if (agent_open(&a, memory_for_payload(0), err) != 0)
-        return -1;
-    a.cluster_store.keys = (struct credentials){
-        .access_key = l->keys.access_key,
-        .secret_key = l->keys.secret_key,
-        .session_token = l->keys.session_token,
-        .expires_at_ms = l->keys.expires_at_ms,
-    };
-    agent_hurry(&wanted);
-    status = agent_open_store(&a, &l->cluster, l->c->paths, &wanted, err);
-    if (status == 0)
-        status = list_a_page(&a, err);
-    memset(&a.cluster_store.keys, 0, sizeof a.cluster_store.keys); /* ours */
-    agent_close(&a);
-    return status;
-}
-
 /* ---- saving ---- */
 
 /* The keys first: a cluster without them would be of no use. */
@@ -296,6 +282,8 @@ static void say_done(const struct login *l)
     struct error ignored;
 
     printf("logged in to %s (%s)\n", l->cluster.name, l->cluster.store);
+    if (!l->verifies)
+        console_print_warning(agent_not_verified);
     if (config_choose_cluster(&current, l->c->config, NULL, &ignored) == 0 &&
         strcmp(current->name, l->cluster.name) != 0)
         printf("the current cluster is still %s; work with this one by --cluster %s, "
@@ -310,9 +298,11 @@ int command_login(const struct command_context *c)
     int code = EXIT_DONE;
 
     take_settings(&l);
-    if (take_store(&l, &err) != 0 || resolve_ca_file(&l, &err) != 0 ||
-        take_name(&l, &err) != 0 || take_keys(&l, &err) != 0 ||
-        try_login(&l, &err) != 0 || save(&l, &err) != 0)
+    if (check_store(&l, &err) != 0 || resolve_ca_file(&l, &err) != 0 ||
+        take_keys(&l, &err) != 0 || find_store(&l, &err) != 0 ||
+        take_name(&l, &err) != 0 ||
+        login_trial(&l.cluster, &l.keys, c->paths, &l.verifies, &err) != 0 ||
+        save(&l, &err) != 0)
         code = command_fail(&err);
     else
         say_done(&l);

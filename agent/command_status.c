@@ -20,6 +20,7 @@
 #include "agent/figure.h"
 #include "agent/json_line.h"
 #include "agent/session_files.h"
+#include "agent/traits_note.h"
 #include "base/mem.h"
 
 enum { POLL_MS = 200, STOP_WAIT_MS = 10000 };
@@ -291,6 +292,12 @@ static bool is_checkpoint(const char *name)
            ends_with(name, ".db.damaged");
 }
 
+/* What was found out about a store is found out again. */
+static bool is_note(const char *name)
+{
+    return ends_with(name, traits_note_suffix);
+}
+
 static int clear_folder(const char *folder, unsigned *n_kept, struct error *err)
 {
     DIR *dir = opendir(folder);
@@ -300,9 +307,9 @@ static int clear_folder(const char *folder, unsigned *n_kept, struct error *err)
     if (dir == NULL)
         return errno == ENOENT ? 0 : error_errno(err, errno, "cannot read %s", folder);
     while ((entry = readdir(dir)) != NULL && status == 0) {
-        if (!is_checkpoint(entry->d_name))
+        if (!is_checkpoint(entry->d_name) && !is_note(entry->d_name))
             continue;
-        if (is_in_use(folder, entry->d_name))
+        if (is_checkpoint(entry->d_name) && is_in_use(folder, entry->d_name))
             ++*n_kept;
         else if (unlinkat(dirfd(dir), entry->d_name, 0) != 0 && errno != ENOENT)
             status =

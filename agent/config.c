@@ -36,6 +36,7 @@ static const struct {
     {"ca_file", offsetof(struct cluster, ca_file)},
     {"addressing", offsetof(struct cluster, addressing)},
     {"sign_payload", offsetof(struct cluster, sign_payload)},
+    {"account", offsetof(struct cluster, account)},
 };
 
 static char **field_of(struct cluster *cluster, size_t i)

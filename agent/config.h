@@ -22,6 +22,8 @@ struct cluster {
     char *store;
     char *endpoint, *region, *profile, *ca_file, *addressing,
         *sign_payload; /* or NULL */
+    char *account;     /* the store's bucket is this account's own, and made when it is
+                          needed; NULL: it is there, whosever it is */
 };
 
 struct config {

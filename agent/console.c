@@ -453,7 +453,7 @@ static void print_lines(const struct text *lines)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
+        if (n < 0)
             break;
         at += (size_t)n;
     }
@@ -478,6 +478,19 @@ void console_print_waiting(const char *why)
 
     terminal_open(&terminal, STDERR_FILENO);
     message_add_waiting(&lines, &terminal, why);
+    print_lines(&lines);
+    text_free(&lines);
+    terminal_close(&terminal);
+}
+
+void console_print_warning(const char *message)
+{
+    struct event event = {.kind = EVENT_WARNING, .warning.message = message};
+    struct terminal terminal;
+    struct text lines = {0};
+
+    terminal_open(&terminal, STDERR_FILENO);
+    message_add(&lines, &terminal, &event);
     print_lines(&lines);
     text_free(&lines);
     terminal_close(&terminal);

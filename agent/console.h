@@ -62,6 +62,7 @@ void console_close(struct console *c);
 /* "error: <message>" and an indented hint (may be NULL) on stderr, for where there is
  * no console. */
 void console_print_error(const char *message, const char *hint);
+void console_print_warning(const char *message);
 
 /* "waiting for the network: <why>" on stderr, likewise. */
 void console_print_waiting(const char *why);

@@ -99,8 +99,8 @@ static int refuse(const struct ownership *o, const struct session_record *found,
     return -1;
 }
 
-static bool is_abandoned(const struct session_record *found,
-                         const struct object_answer *answer)
+bool ownership_is_abandoned(const struct session_record *found,
+                            const struct object_answer *answer)
 {
     return found->ended != NULL || session_record_is_dead(found) ||
            answer->date_ms - answer->modified_ms > OWNERSHIP_STALE_MS;
@@ -135,7 +135,9 @@ static int judge_found(struct ownership *o, const struct session_record *found,
         return error_set(err, ERROR_NOT_FOUND, 0,
                          "%s version %" PRIu64 " belongs to another session", o->name,
                          o->version);
-    return may_take || is_abandoned(found, answer) ? 0 : refuse(o, found, answer, err);
+    return may_take || ownership_is_abandoned(found, answer)
+               ? 0
+               : refuse(o, found, answer, err);
 }
 
 int ownership_resume(struct ownership *o, const char *last_run, bool take_over,

@@ -31,7 +31,8 @@ enum {
  * caller; the functions below fill in the rest. */
 
 /* Reserve the next free number: one above all that stand in the store.  Where the store
- * knows no conditional put, this may take some seconds while others want it, too. */
+ * knows no conditional put, this may take some seconds while others want it, too, or as
+ * long as its listings lag.  The account's own bucket is made where there is none. */
 int ownership_reserve(struct ownership *o, struct error *err);
 
 enum ownership_past {

@@ -17,6 +17,10 @@ int ownership_write(struct ownership *o, bool if_absent, struct error *err);
 int ownership_read(struct ownership *o, struct session_record *found,
                    struct object_answer *answer, struct error *err);
 
+/* Its run is over or dead: nobody will miss it. */
+bool ownership_is_abandoned(const struct session_record *found,
+                            const struct object_answer *answer);
+
 /* 1: it is there, 0: it is not, -1: error. */
 int ownership_has(struct ownership *o, const char *file, struct error *err);
 

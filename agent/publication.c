@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/catalog.h"
+#include "agent/open_uploads.h"
 #include "agent/send_file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -252,7 +252,8 @@ int publication_run(struct agent *a, const struct publication_options *o,
 
     memset(record, 0, sizeof *record);
     if (ownership_check(o->ownership, err) != 0 ||
-        catalog_abort_uploads(a, o->ownership->prefix, err) != 0 ||
+        open_uploads_abort(a, o->ownership->prefix, o->checkpoint,
+                           o->ownership->record.part_size, err) != 0 ||
         export_manifest(a, o, &summary, err) != 0)
         return -1;
     status = store_manifest(a, o, record, &summary, err);
@@ -265,5 +266,5 @@ int publication_tidy(struct agent *a, struct ownership *o, struct error *err)
 {
     if (ownership_release(o, err) != 0 || ownership_remove_claims(o, err) != 0)
         return -1;
-    return catalog_abort_uploads(a, o->prefix, err);
+    return open_uploads_abort(a, o->prefix, NULL, 0, err);
 }

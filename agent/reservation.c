@@ -13,9 +13,11 @@
  *       +---remove our claim, pause <---+
  *
  * Of two who claim a number at least one sees the other's claim; whoever saw none keeps
- * his until he has published, so that nobody else will ever be alone there.  Who has
- * been unlucky for long (a claim may be of a run that was killed) takes the next
- * number.
+ * his until he has published, so that nobody else will ever be alone there.  Listings
+ * may lag: what others put before us shows at the latest when our own claim does, so
+ * this is waited for.  A claim whose run is dead (as the record of a session would be)
+ * does not count; one of our own from a run that was killed has our name, and is written
+ * over.  Who has been unlucky for long takes the next number.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,7 +33,9 @@ enum {
     RESERVE_TRIES = 1000, /* others may take numbers while we look for one */
     CLAIM_TRIES = 10,     /* of one number */
     PAUSE_MIN_MS = 1000,
-    PAUSE_MAX_MS = 5000
+    PAUSE_MAX_MS = 5000,
+    LAG_PAUSE_MS = 500,
+    LAG_TRIES = 240 /* two minutes: a Swift that is busy needs some seconds */
 };
 
 /* ---- what stands under a number ---- */
@@ -118,17 +122,45 @@ static int remove_claim(struct ownership *o, struct error *err)
 }
 
 struct rivals {
+    struct ownership *ownership;
     struct text own; /* the name of our claim */
-    bool has_others, has_records;
+    bool has_own, has_others, has_records;
 };
+
+/* 1: of a run that is dead, or gone meanwhile; 0: of one that may be alive; -1: error.
+ * One that cannot be read has its age all the same. */
+static int is_dead_claim(struct ownership *o, const char *key, struct error *err)
+{
+    struct session_record found = {0};
+    struct object_answer answer = {0};
+    struct text json = {0};
+    struct error ignored;
+    int status = agent_get(o->agent, key, &json, &answer, err);
+
+    if (status != 0)
+        status = err->kind == ERROR_NOT_FOUND ? 1 : -1;
+    else if (session_record_parse(&found, text_string(&json), json.size, &ignored) == 0)
+        status = ownership_is_abandoned(&found, &answer);
+    else
+        status = answer.date_ms - answer.modified_ms > OWNERSHIP_STALE_MS;
+    session_record_free(&found);
+    text_free(&json);
+    return status;
+}
 
 static int on_claim(void *ctx, const char *name, const struct store_item *item,
                     struct error *err)
 {
     struct rivals *r = ctx;
+    int is_dead = 1;
 
-    (void)item, (void)err;
-    r->has_others |= strcmp(name, text_string(&r->own)) != 0;
+    if (strcmp(name, text_string(&r->own)) == 0)
+        r->has_own = true;
+    else if (!r->has_others)
+        is_dead = is_dead_claim(r->ownership, item->key, err);
+    if (is_dead < 0)
+        return -1;
+    r->has_others |= is_dead == 0;
     return 0;
 }
 
@@ -150,6 +182,7 @@ static int look(struct ownership *o, struct rivals *r, struct error *err)
     struct text prefix = {0};
     int status;
 
+    *r = (struct rivals){.ownership = o};
     text_add_format(&r->own, "%s.json", o->record.session);
     ownership_key(o, "session/", &prefix);
     status = agent_list(o->agent, text_string(&prefix), true, on_claim, r, err);
@@ -158,6 +191,22 @@ static int look(struct ownership *o, struct rivals *r, struct error *err)
     text_free(&prefix);
     text_free(&r->own);
     return status;
+}
+
+static int look_until_listed(struct ownership *o, struct rivals *r, struct error *err)
+{
+    for (unsigned tries = 0; tries < LAG_TRIES; tries++) {
+        if (look(o, r, err) != 0)
+            return -1;
+        if (r->has_own)
+            return 0;
+        if (agent_pause(o->agent, LAG_PAUSE_MS, err) != 0)
+            return -1;
+    }
+    return error_set(err, ERROR_TRANSIENT, 0,
+                     "what is stored in %s does not show in its listings: no version "
+                     "number of %s can be reserved",
+                     store_url(o->agent->store), o->name);
 }
 
 /* Nobody else claims it.  What follows is against a pause of this machine at the wrong
@@ -185,7 +234,7 @@ static enum claim_outcome claim(struct ownership *o, struct error *err)
     enum claim_outcome outcome = CLAIM_TAKEN;
     struct error ignored;
 
-    if (put_claim(o, err) != 0 || look(o, &rivals, err) != 0) {
+    if (put_claim(o, err) != 0 || look_until_listed(o, &rivals, err) != 0) {
         outcome = CLAIM_ERROR;
     } else if (!rivals.has_records && rivals.has_others) {
         outcome = CLAIM_CONTESTED;
@@ -230,39 +279,55 @@ static int claim_number(struct ownership *o, struct error *err)
 
 /* ---- both ---- */
 
-static int on_anything(void *ctx, const char *name, const struct store_item *item,
-                       struct error *err)
+static int on_use(void *ctx, const char *name, const struct store_item *item,
+                  struct error *err)
 {
-    bool *is_empty = ctx;
+    bool *is_used = ctx;
 
-    (void)name, (void)item, (void)err;
-    *is_empty = false;
+    (void)item, (void)err;
+    *is_used |= strcmp(name, "session/") != 0;
     return 0;
 }
 
-/* A run that was killed while it reserved may have left an empty folder, and no more:
- * its number is free.  A folder with anything in it is somebody's. */
+/* A run that was killed while it reserved may have left an empty folder, or one with
+ * claims in it, and no more: its number is free, unless the claims are of the living.  A
+ * folder with anything else in it is somebody's. */
 static int last_used_number(struct ownership *o, uint64_t *number, struct error *err)
 {
-    bool is_empty = true;
+    bool is_used = false;
     int status = catalog_newest_number(o->agent, o->name, number, err);
 
     if (status != 0 || *number == 0)
         return status;
     ownership_set_version(o, *number);
-    status = agent_list(o->agent, o->prefix, false, on_anything, &is_empty, err);
-    if (status == 0 && is_empty)
+    status = agent_list(o->agent, o->prefix, false, on_use, &is_used, err);
+    if (status == 0 && !is_used)
         --*number;
     return status;
 }
 
-static int probe(struct ownership *o, struct error *err)
+static int ask_store(struct ownership *o, enum store_verb verb, struct error *err)
 {
-    struct store_op op = {.verb = STORE_PROBE, .key = ""};
+    struct store_op op = {.verb = verb, .key = ""};
     int status = agent_do(o->agent, &op, err);
 
     store_op_clear(&op);
     return status;
+}
+
+/* What can the store do?  The account's own bucket is made here, by the first session
+ * that uses it: of a bucket that must be there, its absence is another error. */
+static int probe(struct ownership *o, struct error *err)
+{
+    int status = ask_store(o, STORE_PROBE, err);
+
+    if (status == 0 || err->kind != ERROR_NOT_FOUND)
+        return status;
+    log_line(LOG_INFO, LOG_SESSION, "making the bucket of %s",
+             store_url(o->agent->store));
+    if (ask_store(o, STORE_CREATE_BUCKET, err) != 0)
+        return -1;
+    return ask_store(o, STORE_PROBE, err);
 }
 
 int ownership_reserve(struct ownership *o, struct error *err)

@@ -540,6 +540,8 @@ static void session_announce(struct session *s)
     start_control(s);
     start_report(s);
     tell_session(s);
+    if (!agent_store_verifies(&s->agent)) /* whoever owns a number has probed it */
+        session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
 
 /* All of it, from the owned number on. */

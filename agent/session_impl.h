@@ -23,7 +23,9 @@ struct session {
     struct ownership own;
     bool owns; /* session.json is ours */
     bool is_resumed;
-    bool is_published; /* found so: only the tidying up is left */
+    bool was_reserving; /* the last run was killed meanwhile: its id, with which it may
+                           have claimed a number, is taken up */
+    bool is_published;  /* found so: only the tidying up is left */
     struct report *report;
     struct session_status status;
     struct control *control;

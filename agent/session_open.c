@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "agent/catalog.h"
+#include "agent/open_uploads.h"
 #include "agent/publication.h"
 #include "agent/session_impl.h"
 #include "agent/shape.h"
@@ -162,7 +163,9 @@ static void note_number(struct session *s)
 
 static int begin_session(struct session *s, struct error *err)
 {
-    agent_random_hex(s->own.record.session, RECORD_ID_BYTES);
+    if (!s->was_reserving)
+        agent_random_hex(s->own.record.session, RECORD_ID_BYTES);
+    s->was_reserving = false;
     checkpoint_set(s->checkpoint, "session", s->own.record.session);
     checkpoint_set(s->checkpoint, "shape", text_string(&s->shape));
     if (session_flush(s, err) != 0 || ownership_reserve(&s->own, err) != 0)
@@ -314,6 +317,20 @@ static int find_in_store(struct session *s, const char *session_id, struct error
     return status;
 }
 
+/* Those that only the plan knows of: the version is to be deleted. */
+static int abort_planned_uploads(struct session *s, const struct version *v,
+                                 struct error *err)
+{
+    struct text prefix = {0};
+    int status;
+
+    text_add_format(&prefix, "%s/v%" PRIu64 "/", v->name, v->number);
+    status = open_uploads_abort(&s->agent, text_string(&prefix), s->checkpoint,
+                                v->session.part_size, err);
+    text_free(&prefix);
+    return status;
+}
+
 /* Given up by --fresh: the number stays used, the rest goes. */
 static int give_up_old(struct session *s, const char *session_id, struct error *err)
 {
@@ -330,7 +347,9 @@ static int give_up_old(struct session *s, const char *session_id, struct error *
             if (s->q->options->take_over ||
                 (run != NULL && strcmp(v.session.run, run) == 0))
                 v.status = VERSION_INTERRUPTED; /* we hold its checkpoint: it is dead */
-            status = catalog_delete(&s->agent, &v, err);
+            status = abort_planned_uploads(s, &v, err);
+            if (status == 0)
+                status = catalog_delete(&s->agent, &v, err);
         }
         version_free(&v);
     }
@@ -350,6 +369,7 @@ static int go_on(struct session *s, const char *session_id, struct error *err)
         status = take_up(s, run == NULL ? "" : run, err);
     else
         status = find_in_store(s, session_id, err); /* killed while it reserved */
+    s->was_reserving = status == 0 && number == NULL;
     free(number);
     free(run);
     return status;

@@ -244,6 +244,24 @@ void checkpoint_export(struct checkpoint *cp, size_t prefix_bytes,
                        manifest_each_fn *each, void *each_ctx, checkpoint_done_fn *done,
                        void *ctx);
 
+/*
+ * Regular files of more than `above` bytes behind the path `after` ("" for the first),
+ * in order, up to `most` of them into files[]; n says how many (none on an error); the
+ * caller frees the paths.  The query is lent until done().
+ */
+struct large_file {
+    char *path;
+    uint64_t size; /* as planned */
+};
+struct large_query {
+    const char *after;
+    uint64_t above;
+    struct large_file *files;
+    size_t most, n;
+};
+void checkpoint_large(struct checkpoint *cp, struct large_query *query,
+                      checkpoint_done_fn *done, void *ctx);
+
 /* Paths and reasons of the FAILED entries, and of what the walk could not read, in
  * order, on the checkpoint's thread. */
 void checkpoint_failures(struct checkpoint *cp,

@@ -72,6 +72,8 @@ static const char *const sql_text[SQL_COUNT] = {
         "SELECT " FILE_COLUMNS " FROM files WHERE path > ?1 ORDER BY path",
     [SQL_FILE_NEXT] = "SELECT " FILE_COLUMNS " FROM files"
                       " WHERE path > ?1 AND state IN (0, 2) ORDER BY path",
+    [SQL_FILE_LARGE] = "SELECT " FILE_COLUMNS " FROM files"
+                       " WHERE path > ?1 AND type = 0 AND size > ?2 ORDER BY path",
     [SQL_FILE_INSERT] = "INSERT INTO files VALUES"
                         "(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)",
     [SQL_FILE_UPDATE] =

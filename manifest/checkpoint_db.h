@@ -22,6 +22,7 @@ enum checkpoint_sql {
     SQL_FILE_LOAD,
     SQL_FILE_SCAN,
     SQL_FILE_NEXT,
+    SQL_FILE_LARGE,
     SQL_FILE_INSERT,
     SQL_FILE_UPDATE,
     SQL_FILE_DELETE,

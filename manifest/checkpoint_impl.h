@@ -56,6 +56,7 @@ struct job {
             size_t most;
             size_t *n;
         } strays;
+        struct large_query *large;
         struct {
             uint64_t *n_lost;
             size_t prefix_bytes;

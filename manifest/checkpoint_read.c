@@ -193,6 +193,33 @@ void checkpoint_export(struct checkpoint *cp, size_t prefix_bytes,
     checkpoint_job_start(cp, job, done, ctx);
 }
 
+static void run_large(struct checkpoint *cp, struct job *job)
+{
+    struct large_query *q = job->args.large;
+    sqlite3_stmt *s = checkpoint_db_start(&cp->db, SQL_FILE_LARGE);
+
+    checkpoint_db_bind_path(s, 1, q->after);
+    checkpoint_db_bind_u64(s, 2, q->above);
+    while (q->n < q->most && checkpoint_db_row(&cp->db, s)) {
+        checkpoint_rows_take(&cp->rows, s, &cp->row);
+        if (!cp->row.exists)
+            break;
+        q->files[q->n].path = mem_copy_string(text_string(&cp->row.path));
+        q->files[q->n++].size = cp->row.stamp.size;
+    }
+    sqlite3_reset(s);
+}
+
+void checkpoint_large(struct checkpoint *cp, struct large_query *query,
+                      checkpoint_done_fn *done, void *ctx)
+{
+    struct job *job = checkpoint_job_new(run_large, NULL, NULL);
+
+    query->n = 0;
+    job->args.large = query;
+    checkpoint_job_start(cp, job, done, ctx);
+}
+
 static void run_failures(struct checkpoint *cp, struct job *job)
 {
     sqlite3_stmt *s = checkpoint_db_start(&cp->db, SQL_FAILURE_LIST);

@@ -16,7 +16,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 sys.path.insert(0, str(Path(__file__).parent / "e2e"))
 
-import not_yet  # noqa: E402
 from gridtest import Grid, Slow, has_sanitizer  # noqa: E402
 
 
@@ -36,9 +35,6 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="takes long: only with --full"))
         if item.get_closest_marker("large") and has_sanitizer():
             item.add_marker(pytest.mark.skip(reason="measures the release build"))
-        why = not_yet.reason(item.path.name, item.name)
-        if why:
-            item.add_marker(pytest.mark.skip(reason=f"not yet: {why}"))
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -72,6 +72,15 @@ void s3_set_traits(struct s3 *s3, const struct s3_traits *traits)
              s3->address.endpoint, s3->store->traits);
 }
 
+void s3_forget_traits(struct s3 *s3)
+{
+    log_line(LOG_INFO, LOG_STORE, "what was noted of s3://%s holds no more: %s",
+             s3->address.bucket, s3->store->traits);
+    s3->traits = (struct s3_traits){0};
+    s3->traits_are_noted = false;
+    s3->readiness = S3_GREETED;
+}
+
 /* ---- time ---- */
 
 /* RFC 9110, 5.6.7: the form that is to be sent; the older two are not seen any more. */

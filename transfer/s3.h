@@ -36,6 +36,7 @@ struct s3 {
 
     enum s3_readiness readiness;
     struct s3_traits traits;
+    bool traits_are_noted; /* by another run: not seen in this one */
     bool lacks_batch_delete;
 
     bool is_contact_asked; /* s3_contact.h */
@@ -54,6 +55,9 @@ int64_t s3_now_s(const struct s3 *s3);
 
 /* What probing has found out becomes known to the face. */
 void s3_set_traits(struct s3 *s3, const struct s3_traits *traits);
+
+/* They do not hold any more: the next write waits for a new probe. */
+void s3_forget_traits(struct s3 *s3);
 
 /* "Sun, 22 Nov 2026 14:41:54 GMT" in ms since the epoch; -1 where it is none. */
 int s3_parse_http_date(const char *value, size_t length, int64_t *ms);

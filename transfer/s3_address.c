@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 
 static const char default_region[] = "us-east-1";
 
@@ -193,12 +194,16 @@ static int take_endpoint(struct s3_address *a, const char *endpoint, struct erro
     return 0;
 }
 
+static const char *aws_domain(const struct s3_address *a)
+{
+    return strncmp(a->region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
+}
+
 /* AWS's own, from bucket and region. */
 static void make_endpoint(struct s3_address *a)
 {
     struct text text = {0};
-    const char *domain =
-        strncmp(a->region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
+    const char *domain = aws_domain(a);
 
     text_add_format(&text, "https://%s%ss3.%s.%s", a->is_virtual ? a->bucket : "",
                     a->is_virtual ? "." : "", a->region, domain);
@@ -241,6 +246,19 @@ static bool is_region(const char *region)
     return n > 0 && n < 48;
 }
 
+static void take_region(struct s3_address *a, const struct s3_options *o)
+{
+    a->region =
+        is_empty(o->region) ? region_of(o->endpoint) : mem_copy_string(o->region);
+}
+
+static int check_region(const struct s3_address *a, struct error *err)
+{
+    return is_region(a->region)
+               ? 0
+               : error_set(err, ERROR_USAGE, 0, "'%.80s' is no region", a->region);
+}
+
 int s3_address_init(struct s3_address *a, const char *url, const struct s3_options *o,
                     struct error *err)
 {
@@ -251,22 +269,58 @@ int s3_address_init(struct s3_address *a, const char *url, const struct s3_optio
     a->is_aws = !is_given;
     a->is_tls = true;
     a->is_virtual = is_virtual(a, o);
-    a->region =
-        is_empty(o->region) ? region_of(o->endpoint) : mem_copy_string(o->region);
+    take_region(a, o);
     a->base = mem_copy_string("");
     if (check_bucket(a->bucket, a->is_aws || a->is_virtual, err) != 0 ||
         check_prefix(a->prefix, err) != 0 ||
-        (is_given && take_endpoint(a, o->endpoint, err) != 0)) {
-        s3_address_free(a);
-        return -1;
-    }
-    if (!is_region(a->region)) {
-        error_set(err, ERROR_USAGE, 0, "'%.80s' is no region", a->region);
+        (is_given && take_endpoint(a, o->endpoint, err) != 0) ||
+        check_region(a, err) != 0) {
         s3_address_free(a);
         return -1;
     }
     if (!is_given)
         make_endpoint(a);
+    return 0;
+}
+
+static bool is_host_of_aws(const char *endpoint)
+{
+    static const char *const domains[] = {".amazonaws.com", ".amazonaws.com.cn"};
+    const char *host = strstr(endpoint, "://");
+    size_t n;
+
+    host = host != NULL ? host + 3 : endpoint;
+    n = strcspn(host, ":/?#");
+    for (size_t i = 0; i < ARRAY_SIZE(domains); i++) {
+        size_t m = strlen(domains[i]);
+        if (n > m && strncasecmp(host + n - m, domains[i], m) == 0)
+            return true;
+    }
+    return false;
+}
+
+int s3_address_init_sts(struct s3_address *a, const struct s3_options *o,
+                        struct error *err)
+{
+    struct text text = {0};
+
+    memset(a, 0, sizeof *a);
+    a->bucket = mem_copy_string("");
+    a->prefix = mem_copy_string("");
+    a->base = mem_copy_string("");
+    a->is_aws = is_empty(o->endpoint) || is_host_of_aws(o->endpoint);
+    a->is_tls = true;
+    take_region(a, o);
+    if (check_region(a, err) != 0 ||
+        (!a->is_aws && take_endpoint(a, o->endpoint, err) != 0)) {
+        s3_address_free(a);
+        return -1;
+    }
+    if (a->is_aws) {
+        text_add_format(&text, "https://sts.%s.%s", a->region, aws_domain(a));
+        a->endpoint = mem_copy_string(text_string(&text));
+        set(&a->origin, &text);
+    }
     return 0;
 }
 

@@ -32,6 +32,11 @@ struct s3_address {
 /* options: endpoint, region and addressing count.  ERROR_USAGE. */
 int s3_address_init(struct s3_address *a, const char *url,
                     const struct s3_options *options, struct error *err);
+
+/* The same for the STS that belongs to it: sts.REGION.amazonaws.com where it is AWS,
+ * else the endpoint itself.  The bucket is "". */
+int s3_address_init_sts(struct s3_address *a, const struct s3_options *options,
+                        struct error *err);
 void s3_address_free(struct s3_address *a);
 
 /* The bucket is in another region. */

@@ -14,6 +14,7 @@ struct s3_attempt {
     struct s3_payload payload;
     void (*on_answer)(struct s3_attempt *a, struct s3_request *r);
     bool is_cancelled, is_waiting;
+    bool trusts_note;        /* sent as another run found good, not this one */
     struct s3_attempt *next; /* of those that wait for a probe */
     struct deferred soon;
     struct error err;

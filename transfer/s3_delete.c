@@ -103,19 +103,34 @@ void s3_delete_start(struct s3_attempt *a)
 
 /* ---- the bucket ---- */
 
+static void make_bucket(struct s3_attempt *a, bool with_region);
+
 static void on_bucket(struct s3_attempt *a, struct s3_request *r)
 {
-    if (strcmp(r->answer.fault.code, "BucketAlreadyOwnedByYou") == 0)
+    const char *code = r->answer.fault.code;
+
+    if (strcmp(code, "IllegalLocationConstraintException") == 0 && a->n_rounds++ == 0) {
+        make_bucket(a, true);
+        return;
+    }
+    if (strcmp(code, "BucketAlreadyOwnedByYou") == 0)
         error_clear(&r->err);
     s3_attempt_end_as(a, r);
 }
 
-void s3_bucket_start(struct s3_attempt *a)
+static void make_bucket(struct s3_attempt *a, bool with_region)
 {
     struct s3_request *r = s3_attempt_request(a, "PUT", NULL);
 
-    /* us-east-1 is said by saying nothing; others than AWS mostly know no regions. */
-    if (a->s3->address.is_aws && strcmp(a->s3->address.region, "us-east-1") != 0)
+    if (with_region)
         s3_xml_put_location(&r->document, a->s3->address.region);
     s3_attempt_send(a, on_bucket);
+}
+
+/* us-east-1 is said by saying nothing; others than AWS mostly know no regions, and say
+ * so where they do. */
+void s3_bucket_start(struct s3_attempt *a)
+{
+    make_bucket(a, a->s3->address.is_aws &&
+                       strcmp(a->s3->address.region, "us-east-1") != 0);
 }

@@ -63,11 +63,27 @@ static int broken(struct s3_request *r, const char *why)
                      s3_error_verb_name(r->verb), r->status, why);
 }
 
+/* Of a bucket that is made where it is needed: that it is not there yet is no mistake
+ * of the user's, and that it is another's is what the refusal most likely means. */
+static void judge_own_bucket(struct s3_request *r)
+{
+    const char *code = r->answer.fault.code;
+
+    if (r->s3->options.bucket_owner == NULL)
+        return;
+    if (strcmp(code, "NoSuchBucket") == 0)
+        r->verdict.kind = ERROR_NOT_FOUND;
+    else if (strcmp(code, "AccessDenied") == 0)
+        r->verdict.hint = "this bucket is not the account's own, or its policy forbids "
+                          "this: log in with another --store";
+}
+
 static int refuse(struct s3_request *r, int status)
 {
     struct s3_origin o = origin(r);
 
     r->verdict = s3_error_verdict(status, r->answer.fault.code, r->verb);
+    judge_own_bucket(r);
     if (r->verdict.kind == ERROR_EXPIRED && r->s3->options.expired != NULL)
         r->s3->options.expired(r->s3->options.keys_ctx);
     return s3_error_set(&r->err, &r->verdict, &o, r->status, &r->answer.fault);

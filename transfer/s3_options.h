@@ -32,6 +32,11 @@ struct s3_options {
     const char *sse_key_id; /* of aws:kms; NULL: its default */
     const char *traits;     /* what store_traits() said at another time */
 
+    /* The bucket is to belong to this account: another's of that name is refused, and
+     * where there is none yet, what is looked for in it is ERROR_NOT_FOUND.  NULL: it
+     * may be anybody's, and must be there. */
+    const char *bucket_owner;
+
     /*
      * The keys to sign with now: asked before every request, on the loop, and must not
      * block.  They stay valid until the next call.  -1: the request ends with *err.

@@ -1,6 +1,6 @@
 /*
  *   GREETING -----------------------------------------------------> done (greeted)
- *      |
+ *      |           or another run has noted what holds, too ------> done (probed)
  *      +--> CREATING an upload --> RIGHT part --> WRONG part --> SIZES of its parts --+
  *                                    ^  |refused      |taken         |not as sent     |
  *                                    +--+-- next rung +--------------+                |
@@ -54,7 +54,8 @@ struct s3_probe {
     void (*done)(void *ctx, const struct error *err);
     void *ctx;
     enum step step;
-    struct s3_request *request;
+    struct deferred soon;
+    struct s3_request *request; /* NULL: none yet */
     struct error err;
     bool is_cancelled;
 
@@ -261,8 +262,10 @@ static bool is_unimplemented(const struct s3_request *r)
 
 static void begin_probing(struct s3_probe *p)
 {
-    if (p->to == S3_PROBED && s3_ladder_fits(p->s3, &p->s3->traits))
+    if (p->to == S3_PROBED && s3_ladder_fits(p->s3, &p->s3->traits)) {
         s3_set_traits(p->s3, &p->s3->traits);
+        p->s3->traits_are_noted = true;
+    }
     enter(p, p->s3->readiness < p->to ? STEP_CREATING : STEP_DONE);
 }
 
@@ -477,6 +480,18 @@ static void draw_key(struct s3_probe *p)
         p->bytes[i] = (uint8_t)(i * 31 + random[2]);
 }
 
+static void on_greeted_before(void *ctx)
+{
+    struct s3_probe *p = ctx;
+
+    if (p->is_cancelled) {
+        error_set(&p->err, ERROR_CANCELLED, 0, "cancelled");
+        end(p);
+    } else {
+        begin_probing(p);
+    }
+}
+
 void s3_probe_start(struct s3 *s3, enum s3_readiness to,
                     void (*done)(void *ctx, const struct error *err), void *ctx)
 {
@@ -488,12 +503,15 @@ void s3_probe_start(struct s3 *s3, enum s3_readiness to,
     p->ctx = ctx;
     s3->probe = p;
     draw_key(p);
-    enter(p, s3->readiness == S3_NEW ? STEP_GREETING : STEP_CREATING);
+    if (s3->readiness == S3_NEW)
+        enter(p, STEP_GREETING);
+    else
+        loop_defer(s3->loop, &p->soon, on_greeted_before, p);
 }
 
 void s3_probe_cancel(struct s3_probe *p)
 {
     p->is_cancelled = true;
-    if (p->step < STEP_REMOVING || p->s3->is_closing)
+    if (p->request != NULL && (p->step < STEP_REMOVING || p->s3->is_closing))
         s3_request_cancel(p->request);
 }

@@ -50,7 +50,15 @@ void s3_attempt_attach_body(struct s3_attempt *a, struct s3_request *r)
         .signs = s3_ladder_signs(a->s3),
         .op = op,
     };
+    a->trusts_note = a->s3->traits_are_noted;
     r->payload = &a->payload;
+}
+
+/* The way of sending that another run found good is refused: is it no good any more? */
+static bool refutes_note(const struct s3_attempt *a, const struct s3_request *r)
+{
+    return a->trusts_note && !r->body_failed &&
+           (r->err.kind == ERROR_CORRUPT || r->status == 501);
 }
 
 /* What arrived damaged is sent again, not for ever. */
@@ -58,6 +66,11 @@ static void end_sent(struct s3_attempt *a, struct s3_request *r)
 {
     struct error err = r->err;
 
+    if (refutes_note(a, r)) {
+        if (a->s3->traits_are_noted) /* else somebody was faster */
+            s3_forget_traits(a->s3);
+        err.kind = ERROR_TRANSIENT;
+    }
     if (err.kind == ERROR_NONE)
         s3_request_get_etag(r, a->op->answer.etag);
     if (err.kind == ERROR_CORRUPT && !r->body_failed &&

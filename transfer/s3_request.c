@@ -40,6 +40,9 @@ struct s3_request *s3_request_new(struct s3 *s3, enum store_verb verb,
     r->stall_ms = STALL_MS;
     if (s3->options.request_payer)
         s3_request_header(r, "x-amz-request-payer: requester");
+    if (s3->options.bucket_owner != NULL && verb != STORE_CREATE_BUCKET)
+        s3_request_header(r, "x-amz-expected-bucket-owner: %s",
+                          s3->options.bucket_owner);
     return r;
 }
 

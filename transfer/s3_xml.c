@@ -28,6 +28,7 @@ enum field {
     FIELD_ETAG,
     FIELD_MODIFIED,
     FIELD_NUMBER,
+    FIELD_CRC32C,
     FIELD_UPLOAD_ID,
     FIELD_TRUNCATED,
     FIELD_NEXT,
@@ -35,6 +36,7 @@ enum field {
     FIELD_ENCODING,
     FIELD_ANSWER_ETAG,
     FIELD_ANSWER_UPLOAD_ID,
+    FIELD_ACCOUNT,
     FIELD_REFUSED,
     FIELD_CODE,
     FIELD_MESSAGE,
@@ -82,11 +84,14 @@ static const struct {
     {"Part", "Size", FIELD_SIZE},
     {"Part", "ETag", FIELD_ETAG},
     {"Part", "LastModified", FIELD_MODIFIED},
+    {"Part", "ChecksumCRC32C", FIELD_CRC32C},
     {"ListPartsResult", "IsTruncated", FIELD_TRUNCATED},
     {"ListPartsResult", "NextPartNumberMarker", FIELD_NEXT},
     {"InitiateMultipartUploadResult", "UploadId", FIELD_ANSWER_UPLOAD_ID},
     {"CompleteMultipartUploadResult", "ETag", FIELD_ANSWER_ETAG},
+    {"GetCallerIdentityResult", "Account", FIELD_ACCOUNT},
     {"DeleteResult", "Error", FIELD_REFUSED},
+    {"ErrorResponse", "Error", FIELD_REFUSED},
     {"Error", "Key", FIELD_KEY},
     {"Error", "Code", FIELD_CODE},
     {"Error", "Message", FIELD_MESSAGE},
@@ -156,6 +161,20 @@ static void replace(char **out, struct text *text)
     *out = text_take(text);
 }
 
+/* Of four bytes, the highest first; what is no such thing is not known. */
+static uint32_t crc32c_of(const struct text *text)
+{
+    uint8_t bytes[4];
+    size_t size;
+
+    if (text_parse_base64(text_string(text), text->size, bytes, sizeof bytes, &size) !=
+            0 ||
+        size != sizeof bytes)
+        return 0;
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
+           (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
 static int fill_item(struct store_item *item, enum field field, struct text *text)
 {
     uint64_t number;
@@ -178,6 +197,9 @@ static int fill_item(struct store_item *item, enum field field, struct text *tex
         if (text_parse_u64(text_string(text), &number) != 0 || number > UINT32_MAX)
             return -1;
         item->number = (uint32_t)number;
+        return 0;
+    case FIELD_CRC32C:
+        item->crc32c = crc32c_of(text);
         return 0;
     default:
         return 0;
@@ -239,6 +261,8 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ANSWER_UPLOAD_ID:
         return copy_whole(a->upload_id, sizeof a->upload_id, text_string(text),
                           text->size);
+    case FIELD_ACCOUNT:
+        return copy_whole(a->account, sizeof a->account, text_string(text), text->size);
     default:
         return 0;
     }

@@ -44,8 +44,10 @@ struct s3_answer {
 
     char upload_id[STORE_UPLOAD_ID_MAX]; /* InitiateMultipartUpload */
     char etag[STORE_ETAG_MAX];           /* CompleteMultipartUpload; may be "" */
+    char account[S3_XML_NAME_MAX];       /* GetCallerIdentity, of STS */
 
-    /* DeleteObjects: how many keys were refused, and the first of them. */
+    /* DeleteObjects: how many keys were refused, and the first of them.  STS: the fault,
+     * which is not the whole answer there. */
     unsigned n_refused;
     struct s3_fault refused;
     char *refused_key;

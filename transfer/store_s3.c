@@ -251,6 +251,7 @@ static void copy_options(struct s3_options *to, const struct s3_options *from)
     to->sse = copy(from->sse);
     to->sse_key_id = copy(from->sse_key_id);
     to->traits = copy(from->traits);
+    to->bucket_owner = copy(from->bucket_owner);
 }
 
 static void free_options(struct s3_options *o)
@@ -262,6 +263,7 @@ static void free_options(struct s3_options *o)
     free((char *)o->sse);
     free((char *)o->sse_key_id);
     free((char *)o->traits);
+    free((char *)o->bucket_owner);
 }
 
 static void free_s3(struct s3 *s3)

@@ -167,15 +167,15 @@ SIGNED, SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-H
 
 
 @pytest.mark.parametrize("behaviour, tls, allowed", [
-    ("", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+    ("", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "UNSIGNED-PAYLOAD"}),
     ("", False, {SIGNED, SIGNED_TRAILER, "sha256"}),
     ("trailers=false", True, {"UNSIGNED-PAYLOAD"}),
-    ("rgw", False, {SIGNED}),
-    ("rgw", True, {SIGNED}),
+    ("rgw", False, {SIGNED, "sha256"}),
+    ("rgw", True, {SIGNED, "sha256"}),
     ("swift", False, {"sha256"}),
     ("nochunked", True, {"sha256", "UNSIGNED-PAYLOAD"}),
-    ("minio2019", False, {SIGNED}),
-    ("r2", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER"}),
+    ("minio2019", False, {SIGNED, "sha256"}),
+    ("r2", True, {"STREAMING-UNSIGNED-PAYLOAD-TRAILER", "UNSIGNED-PAYLOAD"}),
 ])
 def test_the_best_digest_that_the_store_checks(on_fake, grid, tree, behaviour, tls, allowed):
     place = on_fake(behaviour, tls=tls)
@@ -186,6 +186,56 @@ def test_the_best_digest_that_the_store_checks(on_fake, grid, tree, behaviour, t
     kinds = [e.get("kind") for e in result.events if e["event"] == "warning"]
     assert "store_does_not_verify" not in kinds
     assert not [k for k in place.keys() if k.startswith(".grid-probe")]
+
+
+def rungs(place):
+    """How data went: {(payload, digests)} of what was streamed, and of what lay in memory."""
+    found = {True: set(), False: set()}
+    for e in place.s3.log("test"):
+        if place.is_data(e["key"]) and e["method"] == "PUT" and e["bytes"] > 0:
+            payload = re.sub(r"[0-9a-f]{64}", "sha256", e["payload"])
+            found[e["bytes"] > 256 * 1024].add((payload, *e["digests"]))
+    return found[True], found[False]
+
+
+CRC, UNSIGNED = "x-amz-checksum-crc32c", "UNSIGNED-PAYLOAD"
+TRAILER = ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-trailer")
+SHA256, NO_CRC = "sha256_checked=false", "checksums=false,trailers=false"
+
+
+@needs_login
+@pytest.mark.parametrize("behaviour, tls, sign, streamed, whole", [
+    ("", True, "auto", TRAILER, (UNSIGNED, CRC)),
+    ("trailers=false", True, "auto", (UNSIGNED, CRC), (UNSIGNED, CRC)),
+    (NO_CRC, True, "auto", (SIGNED,), ("sha256",)),
+    ("aws_chunked=false,checksums=false", True, "auto", ("sha256",), ("sha256",)),
+    (f"aws_chunked=false,checksums=false,{SHA256}", True, "auto", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("moto", True, "auto", (UNSIGNED,), (UNSIGNED,)),
+    ("", False, "auto", (SIGNED,), ("sha256",)),
+    ("aws_chunked=false", False, "auto", ("sha256",), ("sha256",)),
+    (f"aws_chunked=false,{SHA256}", False, "auto", ("sha256", "content-md5"), ("sha256", "content-md5")),
+    ("moto", False, "auto", ("sha256",), ("sha256",)),
+    ("", True, "always", (SIGNED,), ("sha256",)),
+    ("", True, "never", TRAILER, (UNSIGNED, CRC)),
+    ("", False, "never", TRAILER, (UNSIGNED, CRC)),
+    ("trailers=false", False, "never", (UNSIGNED, CRC), (UNSIGNED, CRC)),
+    (NO_CRC, False, "never", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("rgw", False, "never", (UNSIGNED, "content-md5"), (UNSIGNED, "content-md5")),
+    ("rgw", True, "auto", (SIGNED,), ("sha256",)),
+    ("moto", False, "never", (UNSIGNED,), (UNSIGNED,)),
+])
+def test_each_rung_of_the_ladder(fake, grid, tree, tmp_path, behaviour, tls, sign, streamed, whole):  # noqa: F811
+    """Over TLS and without, with the payload signed or not: the best that the store verifies."""
+    server = fake(behaviour, tls=tls)
+    warned = "does not verify" in login(grid, server, "--sign-payload", sign).err
+    write_random(tree, "big", 20 * MIB)
+    write_random(tree, "small", 1000)
+    result = grid.create_json(tree)
+    place = Bucket(server, "test", "p", tmp_path)
+    place.check("tree", tree)
+    assert rungs(place) == ({streamed}, {whole})
+    kinds = [e.get("kind") for e in result.events if e["event"] == "warning"]
+    assert warned == (behaviour == "moto") and kinds == ["store_does_not_verify"] * warned
 
 
 @pytest.mark.fast
@@ -203,11 +253,16 @@ def test_a_store_that_verifies_nothing(on_fake, grid, tree, behaviour):
 @pytest.mark.parametrize("behaviour", ["minio", "storj", "r2", "copy_etag_quoted=false,complete_etag=false"])
 def test_other_stores(on_fake, grid, tree, behaviour):
     place = on_fake(behaviour)
+    if behaviour == "storj":  # known by its name: reached through a proxy
+        grid.env.update(AWS_ENDPOINT_URL_S3="http://gateway.storjshare.io", http_proxy=place.s3.endpoint, no_proxy="")
     write_random(tree, "big", 150 * MIB + 1)
     mixed_tree(tree)
     grid.create(tree)
     place.check("tree", tree)
     grid("datastore", "verify", "tree", "--deep", code=0)
+    if behaviour == "storj":
+        sizes = sorted(t[0][1] for (key, p), t in place.stored().items() if p and key.endswith("/big"))
+        assert sizes == [22 * MIB + 1, 64 * MIB, 64 * MIB]
 
 
 @pytest.mark.full
@@ -452,9 +507,11 @@ def test_clock_that_is_wrong(on_fake, grid, small):
 # ---- logging in
 
 
-def login(grid, server, *more, bucket="test", key=None, secret=None, code=0, **kw):
+def login(grid, server, *more, bucket="test", key=None, secret=None, region=True, code=0, **kw):
     words = ["--cluster", "mine", "--username", key or server.access_key, "--key-stdin", "--endpoint", server.endpoint,
-             "--region", server.region, *more]
+             *more]
+    if region:
+        words += ["--region", server.region]
     if bucket:
         words += ["--store", f"s3://{bucket}/p"]
     if server.ca_file:
@@ -523,18 +580,33 @@ def test_login_where_nobody_answers(grid):
     assert "127.0.0.1:9" in result.err and not config_text(grid)
 
 
-@needs_login
-def test_login_on_a_terminal(fake, grid, small, tmp_path):  # noqa: F811
-    """What is missing is asked for, the secret without echo."""
-    server = fake()
-    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
-    for question, answer in (("Store", "s3://test/p"), ("Access key", server.access_key), ("Secret", server.secret)):
+def answered(t, *questions):
+    """The program asks these questions, the secret without echo, and is answered; then it ends well."""
+    for question, answer in questions:
         until(lambda q=question: q in t.text and terminal_echoes(t) == (q != "Secret"), f"it asks: {question}\n{t.text}")
         os.write(t.leader, answer.encode() + b"\n")
     assert t.wait() == 0, t.text
+
+
+@needs_login
+@pytest.mark.parametrize("status, code", [(405, "MethodNotAllowed"), (403, "AccessDenied"), (501, "NotImplemented")])
+def test_login_on_a_terminal(fake, grid, small, tmp_path, status, code):  # noqa: F811
+    """What is missing is asked for: the store, too, where the endpoint names no account."""
+    server = fake()
+    server.faults({"op": "STS", "fault": "error", "status": status, "code": code})
+    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
+    answered(t, ("Access key", server.access_key), ("Secret", server.secret), ("Store", "s3://test/p"))
     assert "logged in to test" in t.text and server.secret not in t.text
     grid.create(small)
     Bucket(server, "test", "p", tmp_path).check("tree", small)
+
+
+@needs_login
+def test_login_on_a_terminal_to_an_account(fake, grid):  # noqa: F811
+    server = fake()
+    t = Terminal(grid, "login", "--endpoint", server.endpoint, "--region", server.region)
+    answered(t, ("Access key", server.access_key), ("Secret", server.secret))
+    assert "Store" not in t.text and "logged in to grid-000000000001-us-east-1" in t.text
 
 
 @needs_login
@@ -575,7 +647,7 @@ def test_login_with_a_profile(fake, grid, small, tmp_path):  # noqa: F811
 
 @needs_login
 def test_the_secret_leaves_the_command_line(fake, grid):  # noqa: F811
-    server = fake("latency_s=2")
+    server = fake("latency_s=1")
     running = grid.start("login", "--cluster", "mine", "--username", server.access_key, "--key", server.secret,
                          "--endpoint", server.endpoint, "--region", server.region, "--store", "s3://test/p")
 
@@ -613,6 +685,61 @@ def test_a_bucket_of_that_name_that_is_not_ours(fake, grid, small):  # noqa: F81
     if result.code == 0:
         result = grid.create(small, code=None)
     assert result.code in (1, 77) and "grid-000000000001-us-east-1" in result.err
+
+
+@needs_login
+def test_a_shared_bucket_of_that_name_is_not_ours(fake, grid, small):  # noqa: F811
+    """Even where its owner lets us read and write in it: the account is the condition of every request."""
+    server = fake(buckets=[])
+    login(grid, server, bucket=None)
+    server.bucket("grid-000000000001-us-east-1", owner="999999999999")
+    server.options(public_buckets=["grid-000000000001-us-east-1"])
+    assert grid.create(small, code=None).code in (1, 77)
+    result = grid("datastore", "list", code=77)
+    assert "grid-000000000001-us-east-1" in result.err and "--store" in result.err
+    assert server.state()["buckets"]["grid-000000000001-us-east-1"] == {"objects": {}, "uploads": []}
+
+
+@needs_login
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_the_account_s_bucket_is_fixed_at_login(fake, grid, small, tmp_path, region):  # noqa: F811
+    server = fake(buckets=[], region=region)
+    login(grid, server, bucket=None, region=False, env={"AWS_REGION": region})
+    cluster = json.loads((grid.home / "config/grid/config.json").read_text())["clusters"]["mine"]
+    assert cluster["region"] == region, "on AWS the bucket would be made where the environment says"
+    assert grid("datastore", "list", "--json", code=0).events == []
+    assert server.state()["buckets"] == {}, "it is made when something is to be stored"
+    name = f"grid-000000000001-{region}"
+    grid.create(small, env={"AWS_REGION": "ap-south-1"})
+    grid.create(small)
+    place = Bucket(server, name, "", tmp_path)
+    assert place.published("tree") == [1, 2] and list(server.state()["buckets"]) == [name]
+    login(grid, server, bucket=None)  # again, with the same keys
+    assert [r["version"] for r in grid("datastore", "list", "--json", code=0).events] == [1, 2]
+    other = server.user("stranger000000000001", account="2", secret="s" * 40)
+    login(grid, server, bucket=None, key=other[0], secret=other[1], code=77)
+
+
+@needs_login
+def test_login_without_a_store(fake, grid):  # noqa: F811
+    server = fake(buckets=[])
+    login(grid, server, bucket=None, secret="w" * 40, code=77)
+    login(grid, server, bucket=None, key="nobodyknowsthiskey12", code=77)
+    server.faults({"op": "STS", "fault": "error", "status": 503, "code": "ServiceUnavailable"})
+    login(grid, server, bucket=None, code=75)
+    for fault in ({"fault": "error", "status": 405, "code": "MethodNotAllowed"}, {"fault": "html", "status": 200},
+                  {"fault": "redirect"}, {"fault": "html", "status": 404}):
+        server.faults({"op": "STS", **fault})
+        assert "--store" in login(grid, server, bucket=None, code=2).err
+    assert not config_text(grid)
+    server.faults()
+    server.options(clock_offset_s=7200)
+    login(grid, server, bucket=None)
+
+
+@needs_login
+def test_a_gateway_that_knows_no_accounts(rgw, grid):  # noqa: F811
+    assert "--store" in login(grid, rgw, bucket=None, code=2).err
 
 
 @needs_login

@@ -39,6 +39,7 @@ OPERATIONS = {
     "DeleteBucket": listing.delete_bucket, "GetBucketLocation": listing.bucket_location,
     "GetBucketVersioning": listing.bucket_versioning, "ListBuckets": listing.list_buckets, "STS": sts,
 }
+DIGESTS = ("content-md5", "x-amz-trailer")  # headers that go into the log: who said what of the bytes
 DRAIN = 1 << 20  # an early error: so much of the body is still taken, and the connection kept
 
 
@@ -147,7 +148,8 @@ class Server:
         entry = {"time": start, "start": start, "method": request.method, "op": None, "bucket": None, "key": None,
                  "uploadId": None, "partNumber": None, "bytes": 0, "wire_bytes": 0, "sent": 0, "status": 0,
                  "code": None, "conn": connection.number, "fault": None, "done": False,
-                 "target": request.target, "payload": request.header("x-amz-content-sha256")}
+                 "target": request.target, "payload": request.header("x-amz-content-sha256"),
+                 "digests": sorted(n for n in request.headers if n in DIGESTS or n.startswith("x-amz-checksum-"))}
         connection.timeout_s = self.behaviour.body_timeout_s
         body, call = None, None
         self.in_flight += 1

@@ -118,6 +118,54 @@ static void addresses(void **state)
     }
 }
 
+static void addresses_of_the_sts(void **state)
+{
+    static const struct {
+        struct s3_options options;
+        const char *origin, *path, *region;
+    } cases[] = {
+        {{0}, "https://sts.us-east-1.amazonaws.com", "/", "us-east-1"},
+        {{.region = "eu-west-1"},
+         "https://sts.eu-west-1.amazonaws.com",
+         "/",
+         "eu-west-1"},
+        {{.endpoint = "https://s3.eu-west-1.amazonaws.com"},
+         "https://sts.eu-west-1.amazonaws.com",
+         "/",
+         "eu-west-1"},
+        {{.endpoint = "https://s3.cn-north-1.amazonaws.com.cn", .region = "cn-north-1"},
+         "https://sts.cn-north-1.amazonaws.com.cn",
+         "/",
+         "cn-north-1"},
+        {{.endpoint = "http://127.0.0.1:8000"}, "http://127.0.0.1:8000", "/", NULL},
+        {{.endpoint = "https://s3.lab.example/base/",
+          .addressing = S3_ADDRESSING_VIRTUAL},
+         "https://s3.lab.example",
+         "/base/",
+         NULL},
+        {{.endpoint = "https://amazonaws.com.example"},
+         "https://amazonaws.com.example",
+         "/",
+         NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct s3_address a;
+        struct text path = {0};
+        struct error err;
+
+        assert_int_equal(s3_address_init_sts(&a, &cases[i].options, &err), 0);
+        s3_address_path(&a, NULL, &path);
+        assert_string_equal(a.origin, cases[i].origin);
+        assert_string_equal(text_string(&path), cases[i].path);
+        if (cases[i].region != NULL)
+            assert_string_equal(a.region, cases[i].region);
+        text_free(&path);
+        s3_address_free(&a);
+    }
+}
+
 static void what_is_no_address(void **state)
 {
     static const struct {
@@ -264,6 +312,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses),
+        cmocka_unit_test(addresses_of_the_sts),
         cmocka_unit_test(what_is_no_address),
         cmocka_unit_test(moving),
         cmocka_unit_test(encoding),

@@ -124,9 +124,15 @@ static void reads_uploads_and_parts(void **state)
               HEAD "<s3:ListPartsResult xmlns:s3=\"u\"><s3:UploadId>u</s3:UploadId>"
                    "<s3:NextPartNumberMarker>7</s3:NextPartNumberMarker>"
                    "<s3:Part><s3:PartNumber>7</s3:PartNumber><s3:ETag>\"e\"</s3:ETag>"
-                   "<s3:Size>12</s3:Size></s3:Part></s3:ListPartsResult>"),
+                   "<s3:ChecksumCRC32C>4waSgw==</s3:ChecksumCRC32C>"
+                   "<s3:Size>12</s3:Size></s3:Part>"
+                   "<s3:Part><s3:PartNumber>8</s3:PartNumber>"
+                   "<s3:ChecksumCRC32C>no checksum</s3:ChecksumCRC32C></s3:Part>"
+                   "</s3:ListPartsResult>"),
         0);
-    assert_int_equal(a.items.n, 1);
+    assert_int_equal(a.items.n, 2);
+    assert_int_equal(a.items.items[0].crc32c, 0xe3069283); /* of "123456789" */
+    assert_int_equal(a.items.items[1].crc32c, 0);
     assert_int_equal(a.items.items[0].number, 7);
     assert_string_equal(a.items.items[0].etag, "e");
     assert_string_equal(a.next, "7");
