@@ -72,6 +72,7 @@ void http_end(struct http_request *request)
 
     assert(request->phase == REQUEST_RUNNING);
     note_figures(request);
+    http_bandwidth_leave(request);
     curl_multi_remove_handle(http->multi, request->slot->easy);
     http_slot_put(http, request->slot);
     request->slot = NULL;
@@ -345,7 +346,10 @@ int http_open(struct http **out, const struct http_options *options, struct erro
     socket_watch_init(&http->sockets, http->loop, on_socket_ready, http);
     uv_timer_init(&http->loop->uv, &http->timer);
     uv_timer_init(&http->loop->uv, &http->sweep);
-    http->timer.data = http->sweep.data = http;
+    uv_timer_init(&http->loop->uv, &http->bandwidth_timer);
+    http->timer.data = http->sweep.data = http->bandwidth_timer.data = http;
+    bandwidth_init(&http->bandwidth, options->send_rate, loop_now_ms(http->loop));
+    http->last_to_send = &http->first_to_send;
     open_multi(http);
     *out = http;
     return 0;
@@ -369,7 +373,8 @@ void http_close(struct http *http)
     curl_multi_cleanup(http->multi); /* closes idle connections */
     socket_watch_free(&http->sockets);
     curl_global_cleanup();
-    http->n_closing = 2;
+    http->n_closing = 3;
     uv_close((uv_handle_t *)&http->timer, on_handle_closed);
     uv_close((uv_handle_t *)&http->sweep, on_handle_closed);
+    uv_close((uv_handle_t *)&http->bandwidth_timer, on_handle_closed);
 }

@@ -40,6 +40,7 @@ struct http_options {
     unsigned connections;   /* at most, open at once; further requests wait for one */
     unsigned per_host;      /* the same to one host; 0: no limit of its own */
     unsigned connect_ms;    /* name, TCP and TLS together; 0: 10 s */
+    uint64_t send_rate;     /* bytes of bodies a second, all together; 0: no limit */
 };
 
 /* The answer's body is handed on in pieces of at most `into`, of at least so much. */
@@ -106,8 +107,11 @@ struct http_request {
     enum { CHUNK_NONE, CHUNK_WANTED, CHUNK_ASKED, CHUNK_HERE } chunk_phase;
     enum { INTO_FILLING, INTO_FULL, INTO_TAKING } into_phase;
     bool is_soon, wants_restart, is_send_paused, is_recv_paused, is_cut;
-    struct span chunk;           /* what is left of the present one */
-    uint64_t given;              /* bytes of the body, this time round */
+    struct span chunk;  /* what is left of the present one */
+    uint64_t given;     /* bytes of the body, this time round */
+    bool waits_to_send; /* in line for what the limit allows */
+    struct http_request *next_to_send;
+    size_t granted;              /* bytes that may go out */
     size_t filled;               /* bytes of into */
     uint64_t moved, moved_at_ms; /* bytes of either way, when last seen to grow */
 };

@@ -1,6 +1,7 @@
 #ifndef TRANSFER_HTTP_IMPL_H
 #define TRANSFER_HTTP_IMPL_H
 
+#include "transfer/bandwidth.h"
 #include "transfer/http.h"
 #include "transfer/socket_watch.h"
 
@@ -26,7 +27,10 @@ struct http {
     uint64_t sweep_ms;
     unsigned n_closing;          /* handles */
     struct http_request running; /* sentinel of the ring */
-    unsigned n_requests;         /* under way, those that are ending too */
+    struct bandwidth bandwidth;
+    uv_timer_t bandwidth_timer; /* while someone waits in line */
+    struct http_request *first_to_send, **last_to_send;
+    unsigned n_requests; /* under way, those that are ending too */
     struct http_slot *free_slots;
     struct http_counts counts;
     char *ca_file, *user_agent;
@@ -53,6 +57,9 @@ void http_transfer_reset(struct http_request *request);
 bool http_transfer_can_restart(const struct http_request *request);
 void http_transfer_again(struct http_request *request);
 
+/* Let libcurl go on with what is not waiting any more. */
+void http_transfer_unpause(struct http_request *request);
+
 /* advance() soon. */
 void http_transfer_soon(struct http_request *request);
 
@@ -61,6 +68,13 @@ size_t http_transfer_read(char *into, size_t one, size_t n, void *ctx);
 int http_transfer_seek(void *ctx, int64_t offset, int origin);
 size_t http_transfer_header(char *line, size_t one, size_t n, void *ctx);
 size_t http_transfer_body(char *bytes, size_t one, size_t n, void *ctx);
+
+/* ---- http_bandwidth.c: sending under a limit ---- */
+
+/* How many of these bytes may go; 0: not now, http_transfer_unpause() follows. */
+size_t http_bandwidth_allow(struct http_request *request, size_t want);
+void http_bandwidth_leave(struct http_request *request); /* at its end */
+void http_bandwidth_tick(uv_timer_t *timer);
 
 /* ---- http_stall.c: who is silent for too long ---- */
 

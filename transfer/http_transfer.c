@@ -38,6 +38,8 @@ void http_transfer_reset(struct http_request *request)
     request->is_cut = request->wants_restart = false;
     request->is_send_paused = request->is_recv_paused = false;
     request->given = request->filled = request->moved = 0;
+    request->waits_to_send = false;
+    request->granted = 0;
     request->chunk = (struct span){0};
     request->chunk_phase =
         request->next != NULL && request->body_size > 0 ? CHUNK_WANTED : CHUNK_NONE;
@@ -54,6 +56,11 @@ size_t http_transfer_read(char *into, size_t one, size_t n, void *ctx)
     if (!request->wants_restart && request->given == request->body_size)
         return 0;
     if (request->wants_restart || request->chunk_phase != CHUNK_HERE) {
+        request->is_send_paused = true;
+        return CURL_READFUNC_PAUSE;
+    }
+    size = http_bandwidth_allow(request, size);
+    if (size == 0) {
         request->is_send_paused = true;
         return CURL_READFUNC_PAUSE;
     }
@@ -78,6 +85,7 @@ bool http_transfer_can_restart(const struct http_request *request)
 /* From the first byte, if any is gone. */
 static void restart_body(struct http_request *request)
 {
+    http_bandwidth_leave(request);
     if (request->given == 0)
         return;
     request->wants_restart = true;
@@ -174,13 +182,13 @@ size_t http_transfer_body(char *bytes, size_t one, size_t n, void *ctx)
 
 /* ---- what advances a request ---- */
 
-/* Let libcurl go on with what is not waiting for the caller any more. */
-static void unpause(struct http_request *request)
+void http_transfer_unpause(struct http_request *request)
 {
     int still = 0;
 
     if (request->is_send_paused) {
-        if (request->chunk_phase != CHUNK_HERE || request->wants_restart)
+        if (request->chunk_phase != CHUNK_HERE || request->wants_restart ||
+            request->waits_to_send)
             still |= CURLPAUSE_SEND;
     }
     if (request->is_recv_paused && request->into_phase != INTO_FILLING)
@@ -272,7 +280,7 @@ void http_gave(struct http_request *request, struct span bytes, const struct err
         request->chunk = bytes;
         request->chunk_phase = CHUNK_HERE;
         if (request->is_send_paused)
-            unpause(request);
+            http_transfer_unpause(request);
     }
 }
 
@@ -284,7 +292,7 @@ void http_took(struct http_request *request, const struct error *err)
     if (err != NULL)
         fail_by_caller(request, err);
     else if (request->phase == REQUEST_RUNNING && request->is_recv_paused)
-        unpause(request);
+        http_transfer_unpause(request);
     if (request->phase == REQUEST_ENDING)
         http_transfer_soon(request);
 }
