@@ -35,7 +35,7 @@ class Outage:
     room in a buffer.  number: of the place (Place.open); longer outages have numbers above it.
     """
 
-    def __init__(self, number, seconds, begin, end, settle_s=0, **place):
+    def __init__(self, number, seconds, begin, end, settle_s=1, **place):
         self.number, self.seconds, self.begin, self.end = number, seconds, begin, end
         self.settle_s, self.place = settle_s, place
 
@@ -62,14 +62,14 @@ OUTAGES = {
     "cut": Outage(2, 12, lambda p: p.link.cut(), restore),
     "refused": Outage(3, 8, lambda p: p.link.refuse(), restore),
     "unreachable": Outage(4, 8, lambda p: p.link.unreachable(), restore),
-    "reset": Outage(5, 0, lambda p: p.link.reset(), restore),
+    "reset": Outage(5, 0, lambda p: p.link.reset(), restore, settle_s=0),
     "name_lost": Outage(6, 8, lose_the_name, find_the_name, by_name=True),
     "server_killed": Outage(7, 5, lambda p: p.gateway.kill(), lambda p: p.gateway.start()),
     "server_stopped": Outage(8, 10, lambda p: p.gateway.send(signal.SIGSTOP),
                              lambda p: p.gateway.send(signal.SIGCONT), settle_s=10),
-    "portal_page": Outage(9, 8, lambda p: p.open_portal("page"), lambda p: p.close_portal()),
-    "portal_redirect": Outage(10, 8, lambda p: p.open_portal("redirect"), lambda p: p.close_portal()),
-    "bad_gateway": Outage(11, 8, lambda p: p.open_portal("bad_gateway"), lambda p: p.close_portal()),
+    "portal_page": Outage(9, 8, lambda p: p.open_portal("page"), lambda p: p.close_portal(), settle_s=0),
+    "portal_redirect": Outage(10, 8, lambda p: p.open_portal("redirect"), lambda p: p.close_portal(), settle_s=0),
+    "bad_gateway": Outage(11, 8, lambda p: p.open_portal("bad_gateway"), lambda p: p.close_portal(), settle_s=0),
 }
 
 
