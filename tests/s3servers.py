@@ -210,12 +210,13 @@ class RgwServer(S3Server):
         super().__init__("rgw", endpoint, values["AWS_ACCESS_KEY_ID"], values["AWS_SECRET_ACCESS_KEY"],
                          values["AWS_REGION"], values["S3_TLS_CA"] if tls else None)
         self.folder, self.values = Path(folder), values
+        self.log_file = self.folder / "log/client.rgw.log"
         self.quota_user = values["S3_QUOTA_KEY"], values["S3_QUOTA_SECRET"]
         self.reader = values["S3_READER_KEY"], values["S3_READER_SECRET"]
         self.other = values["S3_ACCESS_KEY2"], values["S3_SECRET_KEY2"]
 
     def log(self, bucket=None):
-        with open(self.folder / "log/client.rgw.log", errors="replace") as f:
+        with open(self.log_file, errors="replace") as f:
             found = [entry for entry in map(beast_entry, f) if entry]
         return sorted((e for e in found if bucket is None or e["bucket"] == bucket), key=lambda e: e["time"])
 

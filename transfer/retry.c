@@ -10,7 +10,7 @@ enum {
     LAST_CEILING_MS = 20 * 1000,
     FIRST_PROBE_MS = 1000,
     LAST_PROBE_MS = 10 * 1000,
-    TRANSIENT_ATTEMPTS = 10,
+    TRANSIENT_ATTEMPTS = 100, /* a quarter of an hour: 90 pauses of 10 s on average */
     RETRY_AFTER_MAX_S = 5 * 60
 };
 

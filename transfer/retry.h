@@ -14,8 +14,10 @@ enum { RETRY_GIVE_UP = -1 };
  * delays.
  *
  *   transient   full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")
- *               between 0 and 100 ms doubled each time, at most 20 s; given up after 10
- *               attempts
+ *               between 0 and 100 ms doubled each time, at most 20 s; given up after 100
+ *               attempts, about a quarter of an hour: a server that is being restarted,
+ *               or somebody between us, must not end an upload, but one object that the
+ *               server will never take must not hold it up for ever either
  *   throttled   the same, never given up: it ends with the session's own patience
  *   network     1 s doubled each time, at most 10 s, no jitter, never given up: this is
  * how often one request looks whether an outage is over any other   given up at once

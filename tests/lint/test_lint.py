@@ -172,7 +172,7 @@ def test_readme_maps_every_file():
 
 def test_scripts_are_sound():
     for script in ("runtests", "quickstart", ".ci/run", "packages/install", "tests/servers/rgw.sh",
-                   "tests/servers/swift.sh"):
+                   "tests/servers/rgw-far.sh", "tests/servers/swift.sh"):
         subprocess.run(["bash", "-n", script], cwd=REPO, check=True)
         assert (REPO / script).stat().st_mode & 0o111, script
 
