@@ -8,6 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/traits_note.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -41,6 +42,54 @@ static int give_keys(void *ctx, struct s3_keys *out, struct error *err)
     };
     return 0;
 }
+
+/* ---- keys that have run out ---- */
+
+static void search_work(void *ctx)
+{
+    struct cluster_store *c = ctx;
+    struct error err;
+
+    if (credentials_find(&c->found, c->cluster, c->paths, &err) != 0)
+        log_line(LOG_WARNING, LOG_SESSION, "no new keys: %s", err.text);
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void on_searched(void *ctx)
+{
+    struct cluster_store *c = ctx;
+    struct credentials *old = &c->keys, *new = &c->found;
+
+    c->is_searching = false;
+    if (new->access_key != NULL && (!is_same(new->access_key, old->access_key) ||
+                                    !is_same(new->secret_key, old->secret_key) ||
+                                    !is_same(new->session_token, old->session_token))) {
+        struct credentials worn = *old;
+
+        *old = *new;
+        *new = worn;
+        log_line(LOG_INFO, LOG_SESSION, "going on with the keys of %s", old->origin);
+    }
+    credentials_free(new);
+    memset(new, 0, sizeof *new);
+}
+
+/* Someone may have logged in, or renewed them, meanwhile: the files are read again. */
+static void search_again(void *ctx)
+{
+    struct cluster_store *c = ctx;
+
+    if (c->loop == NULL || c->is_searching)
+        return;
+    c->is_searching = true;
+    loop_work(c->loop, &c->search, search_work, on_searched, c);
+}
+
+/* ---- the store's options ---- */
 
 static int word_index(const char *word, const char *const *words, unsigned n,
                       const char *what, struct error *err)
@@ -89,6 +138,7 @@ int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
         .ca_file = c->ca_file,
         .bucket_owner = cluster->account,
         .keys = give_keys,
+        .expired = search_again,
         .keys_ctx = c,
     };
     return take_words(c, cluster, err);
@@ -101,7 +151,6 @@ static void recall(struct cluster_store *c, const struct cluster *cluster,
 {
     const char *bucket = cluster->store + strlen("s3://");
 
-    c->paths = paths;
     text_add_format(&c->note, "%s %.*s %d", c->endpoint != NULL ? c->endpoint : "aws",
                     (int)strcspn(bucket, "/"), bucket, (int)c->s3.sign_payload);
     c->traits = traits_note_read(paths_of(paths, PATHS_SESSIONS), text_string(&c->note),
@@ -130,6 +179,9 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
     struct store_options o = *options;
 
     if (strncmp(cluster->store, "s3://", 5) == 0) {
+        out->cluster = cluster;
+        out->paths = paths;
+        out->loop = out->keys.access_key == NULL ? options->loop : NULL;
         if (cluster_store_settle(out, cluster, paths, err) != 0)
             return -1;
         recall(out, cluster, paths);

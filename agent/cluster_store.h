@@ -18,8 +18,13 @@ struct cluster_store {
     struct s3_options s3; /* points into the members below */
     char *endpoint, *region, *ca_file;
 
-    /* Private: the note of what the store can. */
+    /* Private. */
     const struct paths *paths;
+    const struct cluster *cluster;
+    struct loop *loop; /* NULL: the keys were given, and are not looked for again */
+    struct work search;
+    struct credentials found;
+    bool is_searching;
     struct text note; /* which store it is of; empty: none is kept */
     char *traits;     /* what it said, or NULL */
 };

@@ -31,6 +31,10 @@ const char *exit_hint_for(const struct error *err)
         return "check the network, and the endpoint of the cluster (--endpoint of "
                "`grid "
                "login`, AWS_ENDPOINT_URL_S3)";
+    case ERROR_EXPIRED:
+        return "log in again (`grid login`), or renew the keys where they come from, "
+               "and "
+               "run the same command again";
     case ERROR_FULL:
         return "free some space there and run the same command again: it goes on where "
                "it "

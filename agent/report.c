@@ -10,7 +10,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { TICK_MS = 250, STATUS_TICKS = 4, AVERAGE_S = 5, ESTIMATE_AFTER_S = 2 };
+enum {
+    TICK_MS = 250,
+    STATUS_TICKS = 4,
+    AVERAGE_S = 5,
+    ESTIMATE_AFTER_S = 2,
+    SILENT_MS = 10 * 1000 /* a cut cable is an error of TCP after a minute only */
+};
 
 struct report {
     struct agent *agent;
@@ -26,8 +32,10 @@ struct report {
     double rate;
     double shown_s; /* since the first byte was sent */
     uint64_t sent_before, at_ms, first_ms;
+    uint64_t moved, moved_at_ms; /* bytes and requests, when last seen to grow */
 
-    struct text waiting; /* for what; empty: we do not */
+    struct text waiting;  /* for what; empty: we do not */
+    char *written_reason; /* a copy: the worker reads it while we go on */
 
     struct work work; /* writes a copy of the status */
     bool is_writing;
@@ -88,7 +96,7 @@ struct report *report_start(struct agent *a, struct console *console,
     r->status.state = (char *)progress_state_name(STATE_SCANNING);
     r->status.updated_ms = agent_clock_ms();
     r->file = mem_copy_string(file);
-    r->at_ms = loop_now_ms(&a->loop);
+    r->at_ms = r->moved_at_ms = loop_now_ms(&a->loop);
     uv_timer_init(&a->loop.uv, &r->timer);
     r->timer.data = r;
     uv_timer_start(&r->timer, on_tick, 0, TICK_MS);
@@ -158,13 +166,31 @@ static int64_t estimate(const struct report *r)
 {
     const struct session_status *s = &r->status;
 
-    if (!s->scan_done || s->bytes_total < s->bytes_done)
+    if (!s->scan_done || s->bytes_total < s->bytes_done || r->waiting.size > 0)
         return -1;
     if (s->bytes_total == s->bytes_done)
         return 0;
     if (r->rate < 1 || r->shown_s < ESTIMATE_AFTER_S)
         return -1;
     return (int64_t)((double)(s->bytes_total - s->bytes_done) / r->rate) + 1;
+}
+
+/* Requests are under way, and nothing comes of them, though nobody has failed yet. */
+static void take_silence(struct report *r, const struct store_counts *counts)
+{
+    uint64_t now_ms = loop_now_ms(&r->agent->loop);
+    uint64_t moved = counts->bytes_sent + counts->bytes_received + counts->requests;
+
+    if (moved != r->moved || counts->under_way == 0) {
+        r->moved = moved;
+        r->moved_at_ms = now_ms;
+    }
+    if (now_ms - r->moved_at_ms < SILENT_MS)
+        return;
+    text_add_format(&r->waiting, "nothing has moved to or from %s for ",
+                    store_url(r->agent->store));
+    text_add_duration(&r->waiting, (now_ms - r->moved_at_ms) / 1000);
+    r->status.reason = r->waiting.data;
 }
 
 /* "HOST cannot be reached: ..., for 3 min, next try in 5 s" */
@@ -175,8 +201,10 @@ static void take_waiting(struct report *r, const struct store_counts *counts)
 
     text_clear(&r->waiting);
     r->status.reason = NULL;
-    if (away == NULL)
+    if (away == NULL) {
+        take_silence(r, counts);
         return;
+    }
     text_add_format(&r->waiting, "%s, for ", away->text);
     text_add_duration(&r->waiting, (now_ms - counts->away_since_ms) / 1000);
     if (counts->next_try_ms > now_ms) {
@@ -188,6 +216,10 @@ static void take_waiting(struct report *r, const struct store_counts *counts)
 
 static enum progress_state state_of(const struct report *r)
 {
+    const struct error *away = store_away(r->agent->store);
+
+    if (away != NULL && away->kind == ERROR_EXPIRED)
+        return STATE_WAITING_CREDENTIALS;
     if (r->waiting.size > 0)
         return STATE_WAITING_NETWORK;
     if (r->is_publishing)
@@ -311,6 +343,7 @@ void report_free(struct report *r)
     if (r == NULL)
         return;
     text_free(&r->waiting);
+    free(r->written_reason);
     free(r->file);
     free(r);
 }

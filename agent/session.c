@@ -30,7 +30,7 @@
 enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2 };
 
 /* Of a store that has never answered: it may be misspelt, or a laptop waking up. */
-enum { FIRST_CONTACT_MS = 60 * 1000 };
+enum { FIRST_CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 60 * 60 * 1000 };
 
 /* ---- events ---- */
 
@@ -492,7 +492,9 @@ static void on_away(void *ctx, const struct error *err)
 
     if (s->report != NULL)
         return;
-    event.progress.state = err != NULL ? STATE_WAITING_NETWORK : STATE_SCANNING;
+    event.progress.state = err == NULL                  ? STATE_SCANNING
+                           : err->kind == ERROR_EXPIRED ? STATE_WAITING_CREDENTIALS
+                                                        : STATE_WAITING_NETWORK;
     event.progress.waiting_for = err != NULL ? err->text : NULL;
     event.progress.eta_s = -1;
     tell(s, &event);
@@ -506,6 +508,7 @@ static int open_store(struct session *s, struct error *err)
         .first_contact_ms =
             o->give_up_after_ms > 0 ? o->give_up_after_ms : FIRST_CONTACT_MS,
         .outage_ms = o->give_up_after_ms,
+        .expired_ms = o->give_up_after_ms > 0 ? o->give_up_after_ms : EXPIRED_MS,
         .away = on_away,
         .away_ctx = s,
     };

@@ -29,6 +29,8 @@ int64_t retry_delay_ms(const struct error *err, unsigned attempt, uint32_t rando
 {
     int64_t delay, asked;
 
+    if (err->kind == ERROR_EXPIRED)
+        return attempt == 1 ? 0 : doubled(FIRST_PROBE_MS, LAST_PROBE_MS, attempt - 1);
     if (!error_is_retryable(err))
         return RETRY_GIVE_UP;
     if (err->kind == ERROR_TRANSIENT && attempt >= TRANSIENT_ATTEMPTS)

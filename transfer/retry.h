@@ -19,6 +19,7 @@ enum { RETRY_GIVE_UP = -1 };
  *               or somebody between us, must not end an upload, but one object that the
  *               server will never take must not hold it up for ever either
  *   throttled   the same, never given up: it ends with the session's own patience
+ *   expired     as network, but the first look at once: the keys are read again
  *   network     1 s doubled each time, at most 10 s, no jitter, never given up: this is
  * how often one request looks whether an outage is over any other   given up at once
  *

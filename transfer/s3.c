@@ -22,12 +22,29 @@ static bool is_same(const char *a, const char *b)
     return strcmp(or_empty(a), or_empty(b)) == 0;
 }
 
+enum { WORN_MS = 60 * 1000 };
+
 static bool fits_signer(const struct s3 *s3, const struct s3_keys *keys)
 {
     return s3->has_signer && is_same(s3->signer.access_key, keys->access_key) &&
            is_same(s3->signer.secret_key, keys->secret_key) &&
            is_same(s3->signer.session_token, keys->session_token) &&
            is_same(s3->signer.region, s3->address.region);
+}
+
+static void look_for_keys(struct s3 *s3)
+{
+    if (s3->options.expired != NULL)
+        s3->options.expired(s3->options.keys_ctx);
+}
+
+void s3_note_worn(struct s3 *s3, unsigned signer_serial, const struct error *err)
+{
+    look_for_keys(s3);
+    if (signer_serial != s3->signer_serial)
+        return; /* others have been found since then */
+    s3->worn = *err;
+    s3->worn_until_ms = loop_now_ms(s3->loop) + WORN_MS;
 }
 
 int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err)
@@ -41,6 +58,11 @@ int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err)
     if (*or_empty(keys.access_key) == '\0')
         return 0;
     *is_signed = true;
+    if (fits_signer(s3, &keys) && loop_now_ms(s3->loop) < s3->worn_until_ms) {
+        *err = s3->worn;
+        look_for_keys(s3);
+        return -1;
+    }
     if (fits_signer(s3, &keys))
         return 0;
     if (s3->has_signer)
@@ -50,6 +72,8 @@ int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err)
     sigv4_init(&s3->signer, keys.access_key, or_empty(keys.secret_key),
                keys.session_token, s3->address.region, "s3");
     s3->has_signer = true;
+    s3->signer_serial++;
+    s3->worn_until_ms = 0;
     return 0;
 }
 

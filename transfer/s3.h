@@ -32,6 +32,9 @@ struct s3 {
 
     struct sigv4 signer; /* for the keys and the region of the last request */
     bool has_signer;
+    unsigned signer_serial; /* counts the signers */
+    struct error worn; /* ERROR_EXPIRED: what the store said of the signer's keys */
+    uint64_t worn_until_ms; /* when the store is asked again with these keys */
     int64_t clock_offset_s; /* of the store's clock to ours */
 
     enum s3_readiness readiness;
@@ -40,6 +43,7 @@ struct s3 {
     bool lacks_batch_delete;
 
     bool is_contact_asked; /* s3_contact.h */
+    bool keys_worked;      /* a signed request has succeeded */
 
     struct s3_probe *probe;     /* finding out; NULL: not now */
     struct s3_attempt *waiting; /* for its outcome */
@@ -49,6 +53,10 @@ struct s3 {
 
 /* Set the signer for a request now; *is_signed false: anonymous. */
 int s3_ready_signer(struct s3 *s3, bool *is_signed, struct error *err);
+
+/* The store says that the keys of that signer have run out (err).  Others are looked for, and
+ * for a minute these are not tried again: a refusal may cost the body of a request. */
+void s3_note_worn(struct s3 *s3, unsigned signer_serial, const struct error *err);
 
 /* Now, by the store's clock, in seconds since the epoch. */
 int64_t s3_now_s(const struct s3 *s3);

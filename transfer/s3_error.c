@@ -30,7 +30,7 @@ static const char hint_secret[] = "check the secret key";
 static const char hint_bucket[] = "check the bucket's name and the endpoint";
 static const char hint_region[] = "set the bucket's region";
 static const char hint_quota[] = "free some space there, or have the quota raised";
-static const char hint_expired[] = "fetch new credentials";
+static const char hint_expired[] = "log in again with `grid login`, or renew them";
 static const char hint_clock[] = "set this machine's clock";
 static const char hint_pay[] =
     "the bucket's reader pays: allow it with --request-payer";

@@ -46,16 +46,26 @@ static int foreign(struct s3_request *r)
     describe(r, &what);
     s3_error_foreign(&r->err, &o, r->status, text_string(&what));
     text_free(&what);
-    if (r->s3->readiness != S3_NEW)
-        r->err.kind = ERROR_TRANSIENT;
+    if (r->s3->keys_worked)
+        r->err.kind =
+            ERROR_NETWORK; /* it has been good before: somebody is in between */
     return -1;
+}
+
+/* For people: no store sends such. */
+static bool is_page(const struct s3_request *r)
+{
+    char type[80];
+
+    s3_request_get_header(r, "Content-Type", type, sizeof type);
+    return strncmp(type, "text/html", strlen("text/html")) == 0;
 }
 
 /* A success that is none, of a store that is known to speak S3: something between us
  * has answered, or the answer was cut. */
 static int broken(struct s3_request *r, const char *why)
 {
-    if (r->s3->readiness == S3_NEW)
+    if (!r->s3->keys_worked || is_page(r))
         return foreign(r);
     return error_set(&r->err, ERROR_TRANSIENT, r->status,
                      "s3://%s at %s: the answer to %s, status %d, %s",
@@ -78,15 +88,27 @@ static void judge_own_bucket(struct s3_request *r)
                           "this: log in with another --store";
 }
 
+/* Keys that were good have been taken out of use, as some stores do with those that
+ * have expired. */
+static void judge_worn_keys(struct s3_request *r)
+{
+    if (r->s3->keys_worked && strcmp(r->answer.fault.code, "InvalidAccessKeyId") == 0)
+        r->verdict =
+            (struct s3_verdict){ERROR_EXPIRED, S3_REMEDY_NONE,
+                                "log in again with `grid login`, or renew them"};
+}
+
 static int refuse(struct s3_request *r, int status)
 {
     struct s3_origin o = origin(r);
 
     r->verdict = s3_error_verdict(status, r->answer.fault.code, r->verb);
     judge_own_bucket(r);
-    if (r->verdict.kind == ERROR_EXPIRED && r->s3->options.expired != NULL)
-        r->s3->options.expired(r->s3->options.keys_ctx);
-    return s3_error_set(&r->err, &r->verdict, &o, r->status, &r->answer.fault);
+    judge_worn_keys(r);
+    s3_error_set(&r->err, &r->verdict, &o, r->status, &r->answer.fault);
+    if (r->err.kind == ERROR_EXPIRED)
+        s3_note_worn(r->s3, r->signer_serial, &r->err);
+    return -1;
 }
 
 static bool is_xml_error(const struct s3_request *r)
@@ -111,6 +133,7 @@ static int judge_success(struct s3_request *r)
     s3_request_get_etag(r, etag);
     if (r->needs_etag && etag[0] == '\0')
         return broken(r, "has no ETag");
+    r->s3->keys_worked = true;
     return 0;
 }
 

@@ -214,6 +214,7 @@ static int prepare_headers(struct s3_request *r)
 
     if (s3_ready_signer(r->s3, &r->is_signed, &r->err) != 0)
         return -1;
+    r->signer_serial = r->s3->signer_serial;
     drop_headers(r, r->n_lasting);
     s3_address_path(&r->s3->address, r->key, &path);
     make_url(r, &path);
@@ -392,8 +393,8 @@ static void on_trouble(struct s3_request *r)
         return;
     }
     s3_contact_settle(r);
-    if (r->err.kind == ERROR_UNUSABLE && r->s3->readiness != S3_NEW)
-        r->err.kind = ERROR_TRANSIENT; /* it has been good before: see foreign() */
+    if (r->err.kind == ERROR_UNUSABLE && r->s3->keys_worked)
+        r->err.kind = ERROR_NETWORK; /* it has been good before: see s3_judge.c */
     end(r);
 }
 

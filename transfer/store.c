@@ -285,11 +285,12 @@ static void on_success(struct store_op *op, unsigned in_use)
     concurrency_on_done(&store->concurrency, (size_t)op->moved, in_use,
                         loop_now_ms(store->loop));
     retry_bucket_on_success(&store->retries);
+    store->gate.has_succeeded = true;
     store_gate_on_answer(store);
     end(op, NULL);
 }
 
-static void on_network_away(struct store_op *op, const struct error *err)
+static void on_away(struct store_op *op, const struct error *err)
 {
     store_gate_on_away(op->store, op, err);
     requeue(op);
@@ -300,7 +301,8 @@ static bool is_cut(const struct store_op *op, const struct error *err)
 {
     return op->store->gate.phase == GATE_GIVEN_UP && !op->is_cancelled &&
            !op->body_failed &&
-           (err->kind == ERROR_CANCELLED || error_is_retryable(err));
+           (err->kind == ERROR_CANCELLED || error_is_retryable(err) ||
+            store_gate_concerns(op->store, err));
 }
 
 static void on_failure(struct store_op *op, const struct error *err)
@@ -312,11 +314,12 @@ static void on_failure(struct store_op *op, const struct error *err)
     } else if (op->body_failed || err->kind == ERROR_CANCELLED) {
         store_gate_forget(store, op);
         end(op, err);
-    } else if (op->is_cancelled && error_is_retryable(err)) {
+    } else if (op->is_cancelled &&
+               (error_is_retryable(err) || store_gate_concerns(store, err))) {
         store_gate_forget(store, op);
         end_cancelled(op);
-    } else if (err->kind == ERROR_NETWORK) {
-        on_network_away(op, err);
+    } else if (store_gate_concerns(store, err)) {
+        on_away(op, err);
     } else {
         store_gate_on_answer(store);
         if (err->kind == ERROR_THROTTLED)

@@ -192,7 +192,11 @@ struct store_options {
      * 0: for ever. */
     uint64_t first_contact_ms, outage_ms;
 
-    /* Nobody answers, and why; NULL: somebody does again.  May be NULL.  From the loop;
+    /* Keys that have worked may run out: for how long to wait for others
+     * (s3_options.keys), as for the network?  0: ERROR_EXPIRED at once. */
+    uint64_t expired_ms;
+
+    /* Nobody answers, or takes our keys, and why; NULL: somebody does again.  May be NULL.  From the loop;
      * must not start or cancel anything. */
     void (*away)(void *ctx, const struct error *err);
     void *away_ctx;

@@ -30,6 +30,8 @@ static uint64_t limit_at(const struct store *store)
     uint64_t since = g->has_answered ? store->counts.away_since_ms : g->tried_since_ms;
     uint64_t limit_ms = g->has_answered ? o->outage_ms : o->first_contact_ms;
 
+    if (g->reason.kind == ERROR_EXPIRED)
+        limit_ms = o->expired_ms;
     return since > 0 && limit_ms > 0 ? since + limit_ms : 0;
 }
 
@@ -94,8 +96,13 @@ static void set_reason(struct store *store)
         g->has_answered ? store->options.outage_ms : store->options.first_contact_ms;
     struct text limit = {0};
 
+    if (g->reason.kind == ERROR_EXPIRED)
+        limit_ms = store->options.expired_ms;
     text_add_duration(&limit, (limit_ms + 999) / 1000);
-    if (g->reason.kind == ERROR_NONE)
+    if (g->reason.kind == ERROR_EXPIRED)
+        error_wrap(&g->reason, "no new keys for %s within %s", store->place,
+                   text_string(&limit));
+    else if (g->reason.kind == ERROR_NONE)
         error_set(&g->reason, ERROR_NETWORK, 0, "no answer from %s within %s",
                   store->place, text_string(&limit));
     else
@@ -185,19 +192,32 @@ static void shut(struct store *store, const struct error *err)
 {
     struct store_gate *g = &store->gate;
     uint64_t now_ms = loop_now_ms(store->loop);
-    int64_t delay_ms = store->delay_ms(err, ++g->probes_failed, 0, 0);
-    bool is_new = g->phase == GATE_OPEN;
+    bool is_new = g->phase == GATE_OPEN || g->reason.kind != err->kind;
+    int64_t delay_ms;
 
+    if (is_new)
+        g->probes_failed = 0;
+    delay_ms = store->delay_ms(err, ++g->probes_failed, 0, 0);
     g->phase = GATE_SHUT;
     g->probe = NULL;
     g->reason = *err;
     store->counts.next_try_ms = now_ms + (uint64_t)delay_ms;
     if (is_new) {
         store->counts.away_since_ms = now_ms > 0 ? now_ms : 1;
-        log_line(LOG_WARNING, LOG_STORE, "nobody answers: %s", err->text);
+        log_line(LOG_WARNING, LOG_STORE, "%s: %s",
+                 err->kind == ERROR_EXPIRED ? "the keys have run out"
+                                            : "nobody answers",
+                 err->text);
         tell(store, err);
     }
     set_timer(store);
+}
+
+bool store_gate_concerns(const struct store *store, const struct error *err)
+{
+    return err->kind == ERROR_NETWORK ||
+           (err->kind == ERROR_EXPIRED && store->gate.has_succeeded &&
+            store->options.expired_ms > 0);
 }
 
 void store_gate_on_away(struct store *store, const struct store_op *op,

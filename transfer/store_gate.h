@@ -24,6 +24,7 @@ struct store_gate {
     struct store_op *probe;
     unsigned probes_failed;
     bool has_answered;       /* anybody, ever */
+    bool has_succeeded;      /* our keys were good once */
     bool is_told;            /* options.away knows that we wait */
     uint64_t tried_since_ms; /* the first attempt began; 0: none has */
     struct error reason;     /* why nobody answers; ERROR_NONE: not known yet */
@@ -41,7 +42,10 @@ bool store_gate_lets(const struct store *store, const struct store_op *op);
 /* An attempt begins. */
 void store_gate_on_attempt(struct store *store);
 
-/* Nobody answers op (ERROR_NETWORK). */
+/* Is this a matter for the gate: does it pass, and for all operations at once? */
+bool store_gate_concerns(const struct store *store, const struct error *err);
+
+/* Nobody answers op, or takes its keys: see above. */
 void store_gate_on_away(struct store *store, const struct store_op *op,
                         const struct error *err);
 

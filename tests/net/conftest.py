@@ -16,18 +16,10 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "servers"), str(TESTS / "net")]
 
 import netns  # noqa: E402
-import not_yet_net  # noqa: E402
 from far import Place  # noqa: E402
 from s3servers import CannotRun, Shared, started  # noqa: E402
 
 BUCKET = "far"
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        why = not_yet_net.NOT_YET.get(item.name)
-        if why and item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.skip(reason=f"not yet: {why}"))
 
 
 @functools.cache

@@ -23,8 +23,20 @@ static void test_only_what_may_pass_is_tried_again(void **state)
         bool again = retry_delay_ms(&err, 1, 7, 0) != RETRY_GIVE_UP;
 
         assert_int_equal(again, kind == ERROR_NETWORK || kind == ERROR_TRANSIENT ||
-                                    kind == ERROR_THROTTLED);
+                                    kind == ERROR_THROTTLED || kind == ERROR_EXPIRED);
     }
+}
+
+/* The first look is at once: the keys are read again. */
+static void test_expired_is_looked_at_like_an_outage(void **state)
+{
+    struct error expired = of_kind(ERROR_EXPIRED), network = of_kind(ERROR_NETWORK);
+
+    (void)state;
+    assert_int_equal(retry_delay_ms(&expired, 1, 1, 0), 0);
+    for (unsigned attempt = 1; attempt < 10; attempt++)
+        assert_int_equal(retry_delay_ms(&expired, attempt + 1, 1, 0),
+                         retry_delay_ms(&network, attempt, 1, 0));
 }
 
 static void test_transient_is_given_up_in_the_end(void **state)
@@ -124,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_only_what_may_pass_is_tried_again),
+        cmocka_unit_test(test_expired_is_looked_at_like_an_outage),
         cmocka_unit_test(test_transient_is_given_up_in_the_end),
         cmocka_unit_test(test_ten_minutes_are_outlived),
         cmocka_unit_test(test_jitter_fills_a_doubling_range),
