@@ -56,6 +56,7 @@ struct options {
     uint64_t part_size;        /* 0: not given */
     uint64_t max_memory;       /* 0: not given */
     uint64_t give_up_after_ms; /* 0: not given */
+    uint64_t bwlimit;          /* bytes a second; 0: none */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */
 

@@ -505,6 +505,7 @@ static int open_store(struct session *s, struct error *err)
     const struct options *o = s->q->options;
     struct store_options wanted = {
         .jobs = o->jobs,
+        .send_rate = o->bwlimit,
         .first_contact_ms =
             o->give_up_after_ms > 0 ? o->give_up_after_ms : FIRST_CONTACT_MS,
         .outage_ms = o->give_up_after_ms,

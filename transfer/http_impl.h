@@ -50,6 +50,11 @@ int http_socket_ends(struct http *http, int fd);
 
 /* ---- http_transfer.c: one request while it runs ---- */
 
+/* How long the question's body is; is it handed to libcurl piece by piece, or does it
+ * go from where it lies?  Under a limit all are. */
+uint64_t http_transfer_size(const struct http_request *request);
+bool http_transfer_is_pulled(const struct http_request *request);
+
 /* As if nothing had happened yet. */
 void http_transfer_reset(struct http_request *request);
 

@@ -89,14 +89,13 @@ static struct curl_slist *header_list(const struct http_request *request)
 /* POSTFIELDS for what is in memory: a small body goes in one segment with the head. */
 static void set_body(CURL *easy, const struct http_request *request)
 {
-    bool is_pulled = request->next != NULL && request->body_size > 0;
-    uint64_t size = request->next != NULL ? request->body_size : request->body.size;
+    uint64_t size = http_transfer_size(request);
     uint64_t buffer = size < UPLOAD_BUFFER ? size : UPLOAD_BUFFER;
 
     if (buffer < UPLOAD_BUFFER_MIN)
         buffer = UPLOAD_BUFFER_MIN;
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, (long)buffer);
-    if (is_pulled) {
+    if (http_transfer_is_pulled(request)) {
         curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
         curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)size);
     } else if (size > 0 || strcmp(request->method, "PUT") == 0 ||

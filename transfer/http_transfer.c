@@ -30,6 +30,28 @@ void http_transfer_soon(struct http_request *request)
     loop_defer(request->http->loop, &request->soon, advance, request);
 }
 
+uint64_t http_transfer_size(const struct http_request *request)
+{
+    return request->next != NULL ? request->body_size : request->body.size;
+}
+
+bool http_transfer_is_pulled(const struct http_request *request)
+{
+    return (request->next != NULL || request->http->bandwidth.rate > 0) &&
+           http_transfer_size(request) > 0;
+}
+
+static void set_first_chunk(struct http_request *request)
+{
+    request->chunk = (struct span){0};
+    request->chunk_phase = CHUNK_NONE;
+    if (!http_transfer_is_pulled(request))
+        return;
+    if (request->next == NULL)
+        request->chunk = request->body;
+    request->chunk_phase = request->next != NULL ? CHUNK_WANTED : CHUNK_HERE;
+}
+
 void http_transfer_reset(struct http_request *request)
 {
     http_answer_clear(&request->answer);
@@ -40,9 +62,7 @@ void http_transfer_reset(struct http_request *request)
     request->given = request->filled = request->moved = 0;
     request->waits_to_send = false;
     request->granted = 0;
-    request->chunk = (struct span){0};
-    request->chunk_phase =
-        request->next != NULL && request->body_size > 0 ? CHUNK_WANTED : CHUNK_NONE;
+    set_first_chunk(request);
     request->into_phase = INTO_FILLING;
 }
 
@@ -53,7 +73,7 @@ size_t http_transfer_read(char *into, size_t one, size_t n, void *ctx)
     struct http_request *request = ctx;
     size_t size = request->chunk.size < n * one ? request->chunk.size : n * one;
 
-    if (!request->wants_restart && request->given == request->body_size)
+    if (!request->wants_restart && request->given == http_transfer_size(request))
         return 0;
     if (request->wants_restart || request->chunk_phase != CHUNK_HERE) {
         request->is_send_paused = true;
@@ -71,7 +91,7 @@ size_t http_transfer_read(char *into, size_t one, size_t n, void *ctx)
     if (request->chunk.size == 0) {
         /* The next is fetched while this one goes out of libcurl's buffer. */
         request->chunk_phase =
-            request->given < request->body_size ? CHUNK_WANTED : CHUNK_NONE;
+            request->given < http_transfer_size(request) ? CHUNK_WANTED : CHUNK_NONE;
         http_transfer_soon(request);
     }
     return size;
@@ -79,7 +99,7 @@ size_t http_transfer_read(char *into, size_t one, size_t n, void *ctx)
 
 bool http_transfer_can_restart(const struct http_request *request)
 {
-    return request->given == 0 || request->restart != NULL;
+    return request->given == 0 || request->restart != NULL || request->next == NULL;
 }
 
 /* From the first byte, if any is gone. */
@@ -88,8 +108,12 @@ static void restart_body(struct http_request *request)
     http_bandwidth_leave(request);
     if (request->given == 0)
         return;
-    request->wants_restart = true;
     request->given = 0;
+    if (request->next == NULL) {
+        set_first_chunk(request);
+        return;
+    }
+    request->wants_restart = true;
     http_transfer_soon(request);
 }
 

@@ -185,6 +185,7 @@ struct store_options {
     struct loop *loop;
     struct budget *budget;       /* of the chunks under way */
     unsigned jobs;               /* requests at once; 0: as the store thinks best */
+    uint64_t send_rate;          /* bytes a second to a remote store; 0: no limit */
     const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
 
     /* For how long may nobody answer, of a store that has never answered and of one

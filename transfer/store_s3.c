@@ -295,6 +295,7 @@ static int open_http(struct s3 *s3, struct error *err)
         .ca_file = s3->options.ca_file,
         .user_agent = "grid/" GRID_VERSION,
         .connections = CONNECTIONS,
+        .send_rate = s3->store->options.send_rate,
     };
 
     return http_open(&s3->http, &options, err);
