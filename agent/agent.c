@@ -41,6 +41,7 @@ int agent_open_store(struct agent *a, const struct cluster *cluster,
 
     options.loop = &a->loop;
     options.budget = a->budget;
+    options.connection_memory = budget_limit(a->budget); /* as much as payload */
     a->cluster = cluster->name;
     return cluster_store_open(&a->cluster_store, &a->store, &options, cluster, paths,
                               err);

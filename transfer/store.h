@@ -174,7 +174,8 @@ struct store_limits {
     uint64_t put_max;            /* largest object of a single put */
     uint64_t part_min, part_max; /* sizes of all parts but the last */
     uint32_t parts_max;
-    size_t key_prefix_bytes; /* what the store puts in front of each key */
+    size_t key_prefix_bytes;   /* what the store puts in front of each key */
+    uint64_t connection_bytes; /* memory of one connection; 0: there are none */
     bool is_local; /* reading an object back costs no more than reading its source */
     bool can_put_if_absent; /* of several puts with if_absent just one succeeds; else
                                they only look first.  See STORE_PROBE */
@@ -184,7 +185,8 @@ struct store_limits {
 struct store_options {
     struct loop *loop;
     struct budget *budget;       /* of the chunks under way */
-    unsigned jobs;               /* requests at once; 0: as the store thinks best */
+    unsigned jobs;               /* requests at once; 0: as many as they gain by */
+    uint64_t connection_memory;  /* what their connections may take; 0: no bound */
     uint64_t send_rate;          /* bytes a second to a remote store; 0: no limit */
     const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
 

@@ -19,8 +19,9 @@
 #include "transfer/s3_probe.h"
 
 enum {
-    JOBS = 32, /* until it adapts */
     JOBS_MAX = 1024,
+    PLAIN_BYTES = 40 << 10, /* ARCHITECTURE, law 4 */
+    TLS_BYTES = 150 << 10,
     CONNECTIONS = 1024 + 8, /* no request waits for another's connection */
     PARTS_MAX = 10000
 };
@@ -284,6 +285,7 @@ static struct store_limits limits_of(const struct s3 *s3)
         .part_max = part_max,
         .parts_max = PARTS_MAX,
         .key_prefix_bytes = strlen(s3->address.prefix),
+        .connection_bytes = s3->address.is_tls ? TLS_BYTES : PLAIN_BYTES,
         .lists_exact_key = s3->quirks->lists_exact_key,
     };
 }
@@ -346,7 +348,6 @@ static void s3_close(struct store *store)
 
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
-    .jobs = JOBS,
     .jobs_max = JOBS_MAX,
     .is_remote = true,
     .open = s3_open,

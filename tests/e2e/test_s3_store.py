@@ -158,7 +158,7 @@ def test_orphans_of_a_session_that_is_given_up(on_fake, grid, tree, fresh):  # n
 # ---- how many requests at once
 
 
-@pytest.mark.parametrize("options, most", [([], 32), (["--jobs", "1"], 1), (["--jobs", "5"], 5)])
+@pytest.mark.parametrize("options, most", [(["--jobs", "32"], 32), (["--jobs", "1"], 1), (["--jobs", "5"], 5)])
 def test_requests_at_once(on_fake, grid, tree, options, most):  # noqa: F811
     place = on_fake("latency_s=0.1")
     for i in range(150 if most > 1 else 15):
@@ -166,6 +166,16 @@ def test_requests_at_once(on_fake, grid, tree, options, most):  # noqa: F811
     write_random(tree, "big", 40 * MIB)
     grid.create(tree, *options)
     assert place.s3.state()["most_in_flight"] == most
+
+
+def test_requests_at_once_adapt(on_fake, grid, tree):  # noqa: F811
+    """From 8 upwards, while more of them bring more."""
+    place = on_fake("latency_s=0.3")
+    for i in range(600):
+        write(tree, f"f{i:03}", f"{i}")
+    grid.create(tree)
+    assert 64 <= place.s3.state()["most_in_flight"] <= 1024
+    place.check("tree", tree)
 
 
 # ---- what is remembered of it
