@@ -2,9 +2,17 @@
  * The record of a session says who has its number; whoever writes there reads it first
  * and stops when it is another's.  How a number comes to be ours: reservation.c.
  *
- * The beat:  IDLE --timer--> LOOKING --not deleted--> READING --ours--> WRITING -->
- * IDLE | deleted                | another's, or gone
- *                               +-----------------------> LOST
+ * The beat:
+ *
+ *   IDLE --10 s--> READING --ours--> IDLE, or once a minute:
+ *                     |                LOOKING --not deleted--> WRITING --> IDLE
+ *                     |                   | deleted
+ *                     +-- another's, or gone --> LOST <--+
+ *
+ * What was read is good for a minute from the moment when it was asked: until then the
+ * store is changed, and not a moment longer (store_write_until).  So another run that
+ * has taken over need only wait for so long before it relies upon what it finds.  The
+ * record is written in one attempt: a late one could take a lost number back.
  */
 #include "agent/ownership.h"
 
@@ -135,9 +143,10 @@ static int judge_found(struct ownership *o, const struct session_record *found,
         return error_set(err, ERROR_NOT_FOUND, 0,
                          "%s version %" PRIu64 " belongs to another session", o->name,
                          o->version);
-    return may_take || ownership_is_abandoned(found, answer)
-               ? 0
-               : refuse(o, found, answer, err);
+    if (ownership_is_abandoned(found, answer))
+        return 0;
+    o->was_alive = may_take;
+    return may_take ? 0 : refuse(o, found, answer, err);
 }
 
 int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
@@ -230,13 +239,17 @@ void ownership_free(struct ownership *o)
 
 /* ---- the beat ---- */
 
+enum { RECORD_MAX = 64 << 10 };
+
 struct beat {
     struct ownership *ownership;
-    void (*lost)(void *ctx, const struct error *err);
+    const struct ownership_events *events;
     void *ctx;
     uv_timer_t timer;
     enum { BEAT_IDLE, BEAT_LOOKING, BEAT_READING, BEAT_WRITING, BEAT_LOST } phase;
     bool is_running, is_closed;
+    uint64_t asked_ms; /* loop_boot_ms() */
+    unsigned n_looks;  /* since the record was written */
     struct text key, deleted_key, json;
     struct memory_sink sink;
     struct memory_body body;
@@ -253,7 +266,7 @@ static void lose(struct beat *b, const struct error *err)
 {
     b->phase = BEAT_LOST;
     uv_timer_stop(&b->timer);
-    b->lost(b->ctx, err);
+    b->events->lost(b->ctx, err);
 }
 
 static void on_beat_written(struct store_op *op, void *ctx)
@@ -263,6 +276,8 @@ static void on_beat_written(struct store_op *op, void *ctx)
     if (op->err.kind != ERROR_NONE)
         log_line(LOG_WARNING, LOG_SESSION, "the session record was not renewed: %s",
                  op->err.text);
+    else
+        b->n_looks = 0;
     b->phase = BEAT_IDLE;
     on_beat_end(b);
 }
@@ -280,9 +295,50 @@ static void beat_write(struct beat *b)
     b->op.verb = STORE_PUT;
     b->op.key = text_string(&b->key);
     b->op.body = &b->body.body;
+    b->op.is_claim = b->op.is_once = true;
     b->op.done = on_beat_written;
     b->op.ctx = b;
     store_start(o->agent->store, &b->op);
+}
+
+static void on_beat_looked(struct store_op *op, void *ctx)
+{
+    struct beat *b = ctx;
+    struct error err = op->err;
+
+    store_op_clear(op);
+    if (err.kind == ERROR_NOT_FOUND) {
+        beat_write(b);
+        return;
+    }
+    on_beat_end(b);
+    b->phase = BEAT_IDLE;
+    if (err.kind == ERROR_NONE) {
+        say_gone(b->ownership, &err);
+        lose(b, &err);
+    }
+}
+
+static void beat_look(struct beat *b)
+{
+    b->phase = BEAT_LOOKING;
+    memset(&b->op, 0, sizeof b->op);
+    b->op.verb = STORE_HEAD;
+    b->op.key = text_string(&b->deleted_key);
+    b->op.is_claim = true;
+    b->op.done = on_beat_looked;
+    b->op.ctx = b;
+    store_start(b->ownership->agent->store, &b->op);
+}
+
+/* It was ours when we asked. */
+static void confirm(struct beat *b)
+{
+    uint64_t late_ms =
+        store_write_until(b->ownership->agent->store, b->asked_ms + OWNERSHIP_GOOD_MS);
+
+    if (late_ms > 0)
+        b->events->lapsed(b->ctx, late_ms + OWNERSHIP_GOOD_MS);
 }
 
 static void on_beat_read(struct store_op *op, void *ctx)
@@ -302,8 +358,10 @@ static void on_beat_read(struct store_op *op, void *ctx)
     session_record_free(&found);
     free(b->sink.bytes.data);
     b->sink.bytes.data = NULL;
-    if (is_ours) {
-        beat_write(b);
+    if (is_ours)
+        confirm(b);
+    if (is_ours && ++b->n_looks >= OWNERSHIP_BEAT_MS / OWNERSHIP_LOOK_MS) {
+        beat_look(b);
         return;
     }
     on_beat_end(b);
@@ -317,33 +375,17 @@ static void beat_read(struct beat *b)
     struct ownership *o = b->ownership;
 
     b->phase = BEAT_READING;
-    memory_sink_init(&b->sink, &o->agent->loop, 1 << 20);
+    memory_sink_init(&b->sink, &o->agent->loop, RECORD_MAX);
     memset(&b->op, 0, sizeof b->op);
+    b->asked_ms = loop_boot_ms();
     b->op.verb = STORE_GET;
     b->op.key = text_string(&b->key);
-    b->op.size = UINT64_MAX;
+    b->op.size = RECORD_MAX;
     b->op.sink = &b->sink.sink;
+    b->op.is_claim = true;
     b->op.done = on_beat_read;
     b->op.ctx = b;
     store_start(o->agent->store, &b->op);
-}
-
-static void on_beat_looked(struct store_op *op, void *ctx)
-{
-    struct beat *b = ctx;
-    struct error err = op->err;
-
-    store_op_clear(op);
-    if (err.kind == ERROR_NOT_FOUND) {
-        beat_read(b);
-        return;
-    }
-    on_beat_end(b);
-    b->phase = BEAT_IDLE;
-    if (err.kind == ERROR_NONE) {
-        say_gone(b->ownership, &err);
-        lose(b, &err);
-    }
 }
 
 static void on_beat_time(uv_timer_t *timer)
@@ -353,29 +395,24 @@ static void on_beat_time(uv_timer_t *timer)
     if (b->is_running)
         return;
     b->is_running = true;
-    b->phase = BEAT_LOOKING;
-    memset(&b->op, 0, sizeof b->op);
-    b->op.verb = STORE_HEAD;
-    b->op.key = text_string(&b->deleted_key);
-    b->op.done = on_beat_looked;
-    b->op.ctx = b;
-    store_start(b->ownership->agent->store, &b->op);
+    beat_read(b);
 }
 
-void ownership_start_beat(struct ownership *o,
-                          void (*lost)(void *ctx, const struct error *err), void *ctx)
+void ownership_start_beat(struct ownership *o, const struct ownership_events *events,
+                          void *ctx)
 {
     struct beat *b = mem_new(1, sizeof *b);
 
     b->ownership = o;
-    b->lost = lost;
+    b->events = events;
     b->ctx = ctx;
     ownership_key(o, "session.json", &b->key);
     ownership_key(o, "deleted.json", &b->deleted_key);
     uv_timer_init(&o->agent->loop.uv, &b->timer);
     b->timer.data = b;
-    uv_timer_start(&b->timer, on_beat_time, OWNERSHIP_BEAT_MS, OWNERSHIP_BEAT_MS);
+    uv_timer_start(&b->timer, on_beat_time, OWNERSHIP_LOOK_MS, OWNERSHIP_LOOK_MS);
     o->beat = b;
+    store_write_until(o->agent->store, loop_boot_ms() + OWNERSHIP_GOOD_MS);
 }
 
 static void on_beat_closed(uv_handle_t *timer)
@@ -398,6 +435,7 @@ void ownership_stop_beat(struct ownership *o)
         uv_run(&o->agent->loop.uv, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&b->timer, on_beat_closed);
     loop_run_until(&o->agent->loop, &b->is_closed);
+    store_write_until(o->agent->store, 0);
     text_free(&b->key);
     text_free(&b->deleted_key);
     text_free(&b->json);

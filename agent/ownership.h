@@ -17,13 +17,17 @@ struct ownership {
     uint64_t version;
     char *prefix;                 /* "NAME/vN/" */
     struct session_record record; /* as we write it */
+    bool was_alive; /* ownership_resume(): the run before may write for a while yet */
 
     /* Private: the beat. */
     struct beat *beat;
 };
 
 enum {
-    OWNERSHIP_BEAT_MS = 60 * 1000,
+    OWNERSHIP_LOOK_MS = 10 * 1000,   /* between two looks whether it is still ours */
+    OWNERSHIP_GOOD_MS = 60 * 1000,   /* for so long what was seen may be relied upon */
+    OWNERSHIP_NOTICE_MS = 70 * 1000, /* after so long who was taken over has stopped */
+    OWNERSHIP_BEAT_MS = 60 * 1000,   /* between two writings */
     OWNERSHIP_STALE_MS = 5 * 60 * 1000 /* an older record is of a dead run */
 };
 
@@ -53,9 +57,20 @@ int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
 /* Still ours?  ERROR_CONFLICT when another run has it, it is gone or deleted. */
 int ownership_check(struct ownership *o, struct error *err);
 
-/* Check and rewrite every minute, from the loop.  lost() runs at most once. */
-void ownership_start_beat(struct ownership *o,
-                          void (*lost)(void *ctx, const struct error *err), void *ctx);
+struct ownership_events {
+    /* It is another's, or gone: nothing may be touched.  At most once. */
+    void (*lost)(void *ctx, const struct error *err);
+
+    /* It is ours, but for so long nobody could look: others may have been at it. */
+    void (*lapsed)(void *ctx, uint64_t ms);
+};
+
+/*
+ * Look every 10 s and rewrite every minute, from the loop.  While this runs the store is
+ * changed only as long as the last look is good (store_write_until).
+ */
+void ownership_start_beat(struct ownership *o, const struct ownership_events *events,
+                          void *ctx);
 void ownership_stop_beat(struct ownership *o); /* waits for what is under way */
 
 /* The run is over, the session is not: "interrupted" or "failed". */

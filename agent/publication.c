@@ -196,6 +196,22 @@ int publication_find(struct agent *a, const struct ownership *o,
     return status;
 }
 
+/* Of our session, but is it what we mean?  A run that took ours over has its id. */
+static int judge_same(const struct ownership *o, const struct datastore_record *ours,
+                      const struct datastore_record *found, struct error *err)
+{
+    bool is_same =
+        strcmp(ours->root, found->root) == 0 && ours->n_shards == found->n_shards;
+
+    for (size_t i = 0; is_same && i < ours->n_shards; i++)
+        is_same = strcmp(ours->shards[i].sha256, found->shards[i].sha256) == 0;
+    if (is_same)
+        return 0;
+    return error_set(err, ERROR_CONFLICT, 0,
+                     "%s version %" PRIu64 " was published by another run meanwhile",
+                     o->name, o->version);
+}
+
 static int put_record(struct agent *a, const struct ownership *o,
                       const struct datastore_record *r, struct error *err)
 {
@@ -207,7 +223,9 @@ static int put_record(struct agent *a, const struct ownership *o,
     datastore_record_format(r, &json);
     status = agent_put(a, text_string(&key), json.data, json.size, true, err);
     if (status != 0 && err->kind == ERROR_CONFLICT) {
-        status = publication_find(a, o, &found, err) == 1 ? 0 : -1;
+        status = publication_find(a, o, &found, err) == 1
+                     ? judge_same(o, r, &found, err)
+                     : -1;
         datastore_record_free(&found);
     }
     text_free(&key);
@@ -224,15 +242,34 @@ static int sync_store(struct agent *a, const struct ownership *o, struct error *
     return status;
 }
 
+/* The shards of what another run has published are not to be replaced.  1: it is
+ * published, as we mean it; 0: it is not. */
+static int is_published(struct agent *a, const struct ownership *o,
+                        const struct datastore_record *r, struct error *err)
+{
+    struct datastore_record found;
+    int status = publication_find(a, o, &found, err);
+
+    if (status == 1 && judge_same(o, r, &found, err) != 0)
+        status = -1;
+    datastore_record_free(&found);
+    return status;
+}
+
 static int store_manifest(struct agent *a, const struct publication_options *o,
                           struct datastore_record *record,
                           const struct manifest_summary *summary, struct error *err)
 {
     struct error ignored;
+    int status;
 
     fill_record(record, o, summary);
-    if (list_skipped(a, o->checkpoint, record, err) != 0 ||
-        send_shards(a, o->ownership, record, summary, err) != 0 ||
+    if (list_skipped(a, o->checkpoint, record, err) != 0)
+        return -1;
+    status = is_published(a, o->ownership, record, err);
+    if (status != 0)
+        return status == 1 ? 0 : -1;
+    if (send_shards(a, o->ownership, record, summary, err) != 0 ||
         sync_store(a, o->ownership, err) != 0 ||
         ownership_check(o->ownership, err) != 0 ||
         put_record(a, o->ownership, record, err) != 0)

@@ -126,6 +126,19 @@ static void on_lost(void *ctx, const struct error *err)
     stop(s);
 }
 
+/* Our notes may be of bytes that another run has replaced meanwhile. */
+static void on_lapsed(void *ctx, uint64_t ms)
+{
+    struct session *s = ctx;
+
+    log_line(LOG_INFO, LOG_SESSION, "it is still ours; what is there will be compared");
+    checkpoint_set(s->checkpoint, "reconcile", "1");
+    if (ms + OWNERSHIP_NOTICE_MS > OWNERSHIP_STALE_MS)
+        s->publish_from_ms = loop_boot_ms() + OWNERSHIP_NOTICE_MS;
+}
+
+static const struct ownership_events ownership_events = {on_lost, on_lapsed};
+
 /* ---- the pipeline ---- */
 
 static void on_issue(void *ctx, const struct issue *issue)
@@ -285,6 +298,20 @@ static int run_pipeline(struct session *s, struct error *err)
 
 /* ---- all of it ---- */
 
+/* Ours was the older record, another run may have thought it dead, and now finds that it
+ * is not: it must have noticed before what lies there is looked at. */
+static int await_other_run(struct session *s, struct error *err)
+{
+    uint64_t now_ms = loop_boot_ms();
+
+    if (s->publish_from_ms <= now_ms)
+        return 0;
+    session_warn(s, "not_alone", NULL,
+                 "for minutes nobody could see that this run is alive; in case another "
+                 "has begun in its place, publishing waits a minute");
+    return agent_pause(&s->agent, s->publish_from_ms - now_ms, err);
+}
+
 /*
  * Where another run, or a power loss, came between, the notes are compared with the
  * store before they are relied upon, and what is missing is sent once more.  Where
@@ -300,6 +327,8 @@ static int transfer(struct session *s, struct error *err)
         return -1;
     for (unsigned i = 0; i < RECONCILE_MAX; i++) {
         if (run_pipeline(s, err) != 0)
+            return -1;
+        if (await_other_run(s, err) != 0)
             return -1;
         if (!has_mark(s, "reconcile") && !has_mark(s, "look") && s->n_failed == 0)
             return 0;
@@ -540,7 +569,7 @@ static void session_announce(struct session *s)
     console_set_log(s->console, s->files.log);
     log_open(console_log_fd(s->console), o->verbose ? LOG_DEBUG : LOG_INFO);
     if (!s->is_published)
-        ownership_start_beat(&s->own, on_lost, s);
+        ownership_start_beat(&s->own, &ownership_events, s);
     start_control(s);
     start_report(s);
     tell_session(s);
@@ -557,7 +586,7 @@ static int session_go(struct session *s, struct error *err)
             return -1;
         if (s->is_published)
             return 0;
-        ownership_start_beat(&s->own, on_lost, s);
+        ownership_start_beat(&s->own, &ownership_events, s);
         report_set_version(s->report, s->own.version);
         tell_session(s);
     }

@@ -21,7 +21,8 @@ struct session {
     struct session_files files;
     struct checkpoint *checkpoint;
     struct ownership own;
-    bool owns; /* session.json is ours */
+    bool owns;                /* session.json is ours */
+    uint64_t publish_from_ms; /* loop_boot_ms(): not before then */
     bool is_resumed;
     bool was_reserving; /* the last run was killed meanwhile: its id, with which it may
                            have claimed a number, is taken up */

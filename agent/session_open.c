@@ -219,6 +219,15 @@ static int find_published(struct session *s, struct error *err)
     return status < 0 ? -1 : 0;
 }
 
+/* The run that was taken over is alive, and writes until it looks. */
+static void let_it_notice(struct session *s)
+{
+    session_warn(s, "taken_over", NULL,
+                 "the other run may write until it has noticed: this one compares what "
+                 "is there, and begins to send in a minute");
+    store_write_from(s->agent.store, loop_boot_ms() + OWNERSHIP_NOTICE_MS);
+}
+
 /* Take up version own.version.  1: it is owned; 0: there is nothing to take up, begin
  * anew.
  */
@@ -238,6 +247,8 @@ static int take_up(struct session *s, const char *last_run, struct error *err)
     if (status != 0)
         return -1;
     s->owns = s->is_resumed = true;
+    if (s->own.was_alive)
+        let_it_notice(s);
     if (past == OWNERSHIP_FOREIGN) {
         /* Our notes may be of bytes that another run has replaced: the store is asked.
          */

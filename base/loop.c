@@ -1,6 +1,7 @@
 #include "base/loop.h"
 
 #include <assert.h>
+#include <time.h>
 
 /* Calls deferred from within the loop wait in `first`, those from other threads in
  * `posted_first` until the async handle has woken the loop. */
@@ -134,4 +135,16 @@ void loop_run_until(struct loop *loop, const bool *flag)
 uint64_t loop_now_ms(struct loop *loop)
 {
     return uv_now(&loop->uv);
+}
+
+uint64_t loop_boot_ms(void)
+{
+    struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+    if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+        return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+#endif
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }

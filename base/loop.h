@@ -62,6 +62,9 @@ void loop_work(struct loop *loop, struct work *w, void (*work)(void *),
  */
 void loop_run_until(struct loop *loop, const bool *flag);
 
+/* The same of a clock that goes on while the machine sleeps; from any thread. */
+uint64_t loop_boot_ms(void);
+
 /* Milliseconds of a clock that only moves forward. */
 uint64_t loop_now_ms(struct loop *loop);
 

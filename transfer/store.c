@@ -65,7 +65,7 @@ static uint32_t next_random(struct store *store)
 
 /* ---- the end of an operation ---- */
 
-static void on_gate_closed(uv_handle_t *handle)
+static void on_fence_closed(uv_handle_t *handle)
 {
     struct store *store = handle->data;
 
@@ -74,6 +74,13 @@ static void on_gate_closed(uv_handle_t *handle)
     free(store->place);
     free(store->traits);
     free(store);
+}
+
+static void on_gate_closed(uv_handle_t *handle)
+{
+    struct store *store = handle->data;
+
+    uv_close((uv_handle_t *)&store->fence.timer, on_fence_closed);
 }
 
 static void on_end(void *ctx)
@@ -143,7 +150,8 @@ static void on_lease(struct lease *lease, void *ctx)
     struct store *store = op->store;
 
     (void)lease;
-    if (!op->is_cancelled && store_gate_lets(store, op)) {
+    if (!op->is_cancelled && store_gate_lets(store, op) &&
+        !store_fence_holds(store, op)) {
         begin_attempt(op);
         return;
     }
@@ -152,7 +160,7 @@ static void on_lease(struct lease *lease, void *ctx)
     if (op->is_cancelled)
         end_cancelled(op);
     else
-        requeue(op); /* an outage has begun meanwhile */
+        requeue(op); /* an outage has begun meanwhile, or the fence is up */
     store_advance(store);
 }
 
@@ -196,17 +204,25 @@ static void end_waiting(struct store *store)
     }
 }
 
+/* The first in the queue that may begin; NULL: none. */
+static struct store_op *next_op(struct store *store)
+{
+    bool is_full = store->counts.under_way >= store->concurrency.limit;
+
+    for (struct store_op *op = store->queue.next; op != &store->queue; op = op->next)
+        if (op->is_claim || (!is_full && !store_fence_holds(store, op)))
+            return op;
+    return NULL;
+}
+
 /* Admit what may begin now.  Calling it once too often is harmless. */
 void store_advance(struct store *store)
 {
+    struct store_op *op;
+
     if (store->gate.phase == GATE_GIVEN_UP)
         end_waiting(store);
-    while (!queue_is_empty(store) &&
-           store->counts.under_way < store->concurrency.limit) {
-        struct store_op *op = store->queue.next;
-
-        if (!store_gate_admits(store, op))
-            return;
+    while ((op = next_op(store)) != NULL && store_gate_admits(store, op)) {
         queue_remove(op);
         store->counts.waiting--;
         admit(op);
@@ -290,12 +306,6 @@ static void on_success(struct store_op *op, unsigned in_use)
     end(op, NULL);
 }
 
-static void on_away(struct store_op *op, const struct error *err)
-{
-    store_gate_on_away(op->store, op, err);
-    requeue(op);
-}
-
 /* Nothing was wrong with it but that the store was given up. */
 static bool is_cut(const struct store_op *op, const struct error *err)
 {
@@ -319,12 +329,16 @@ static void on_failure(struct store_op *op, const struct error *err)
         store_gate_forget(store, op);
         end_cancelled(op);
     } else if (store_gate_concerns(store, err)) {
-        on_away(op, err);
+        store_gate_on_away(store, op, err);
+        if (op->is_once)
+            end(op, err);
+        else
+            requeue(op);
     } else {
         store_gate_on_answer(store);
         if (err->kind == ERROR_THROTTLED)
             concurrency_on_throttled(&store->concurrency, loop_now_ms(store->loop));
-        if (error_is_retryable(err))
+        if (error_is_retryable(err) && !op->is_once)
             retry_later(op, err);
         else
             end(op, err);
@@ -380,7 +394,7 @@ void store_start(struct store *store, struct store_op *op)
     op->taken = 0;
     op->attempt = NULL;
     op->phase = OP_QUEUED;
-    queue_insert_before(&store->queue, op);
+    queue_insert_before(op->is_claim ? store->queue.next : &store->queue, op);
     store->counts.waiting++;
     store_advance(store);
 }

@@ -118,6 +118,9 @@ struct store_op {
     bool is_flat;   /* list: everything below the prefix, not one level */
     bool is_data;   /* put, upload part: counts as bytes sent (not: our own records) */
     bool want_date; /* head, get: date_ms is needed */
+    bool is_claim;  /* it is about whose the place is: it passes the fence
+                       (store_write_until), before all others and beyond the limit */
+    bool is_once;   /* one attempt: it must not take effect later than meant */
     const char *key;
     struct body *body;
     struct sink *sink;
@@ -234,6 +237,17 @@ void store_op_clear(struct store_op *op);
 
 /* End a listing before its end. */
 void store_end_list(struct store *store, struct store_op *op);
+
+/*
+ * From now on the store is changed only until then (loop_boot_ms(); 0: without a limit,
+ * as at first): what has not been begun waits, what is under way is broken off and waits
+ * to be begun again, until a later time is given.  Returns for how long the last one had
+ * passed, 0: it had not.
+ */
+uint64_t store_write_until(struct store *store, uint64_t boot_ms);
+
+/* And not before then: what would change the store waits. */
+void store_write_from(struct store *store, uint64_t boot_ms);
 
 /* How many more requests could start at once, now: 0 while some wait. */
 unsigned store_room(const struct store *store);

@@ -3,6 +3,7 @@
 
 #include "transfer/retry.h"
 #include "transfer/store.h"
+#include "transfer/store_fence.h"
 #include "transfer/store_gate.h"
 
 /*
@@ -43,6 +44,10 @@ struct store_kind {
     /* A wish, at most once an attempt: store_attempt_done() follows, later. */
     void (*cancel)(struct store *store, struct store_op *op);
 
+    /* What is under way ends soon with ERROR_NETWORK, its connections are given up.
+     * NULL: attempts are short. */
+    void (*drop)(struct store *store);
+
     /* Free op->cursor, which is not NULL. */
     void (*end_list)(struct store *store, struct store_op *op);
 };
@@ -74,6 +79,7 @@ struct store {
     struct store_op queue;      /* sentinel of the ring of waiting ops */
     struct store_op attempting; /* the same of those whose attempt is under way */
     struct store_gate gate;
+    struct store_fence fence;
     bool is_in_done, is_closing;
     void (*freed)(void *ctx);
     void *freed_ctx;

@@ -71,6 +71,7 @@ int store_open_kind(struct store **out, const struct store_options *options,
         return -1;
     }
     store_gate_init(store);
+    store_fence_init(store);
     set_concurrency(store);
     if (store->place == NULL)
         store->place = mem_copy_string(url);

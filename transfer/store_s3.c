@@ -346,12 +346,20 @@ static void s3_close(struct store *store)
         close_now(s3);
 }
 
+static void s3_drop(struct store *store)
+{
+    struct s3 *s3 = store->impl;
+
+    http_drop_connections(s3->http);
+}
+
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs_max = JOBS_MAX,
     .is_remote = true,
     .open = s3_open,
     .close = s3_close,
+    .drop = s3_drop,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
     .end_list = s3_list_end,
