@@ -312,6 +312,12 @@ static int await_other_run(struct session *s, struct error *err)
     return agent_pause(&s->agent, s->publish_from_ms - now_ms, err);
 }
 
+/* Else what nobody seems to have any more may be wanted by the run that does. */
+static bool will_publish(const struct session *s)
+{
+    return s->n_failed == 0 || s->q->options->skip_unreadable;
+}
+
 /*
  * Where another run, or a power loss, came between, the notes are compared with the
  * store before they are relied upon, and what is missing is sent once more.  Where
@@ -332,8 +338,9 @@ static int transfer(struct session *s, struct error *err)
             return -1;
         if (!has_mark(s, "reconcile") && !has_mark(s, "look") && s->n_failed == 0)
             return 0;
-        if (reconcile_objects(&options, &n_lost, err) != 0 ||
-            reconcile_strays(&options, err) != 0)
+        if (reconcile_objects(&options, &n_lost, err) != 0)
+            return -1;
+        if (will_publish(s) && reconcile_strays(&options, err) != 0)
             return -1;
         if (n_lost == 0)
             return 0;

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 
 #include "agent/catalog.h"
+#include "agent/likeness.h"
 #include "agent/open_uploads.h"
 #include "agent/publication.h"
 #include "agent/session_impl.h"
@@ -300,6 +301,25 @@ static bool is_alive_elsewhere(struct session *s, const struct version *v)
     return true;
 }
 
+/* Is the source the one that this was begun from, by what is stored?  1: yes; 0: no, and
+ * it is left alone; -1: no, and it was named, or error. */
+static int is_alike(struct session *s, const struct version *v, struct error *err)
+{
+    struct text message = {0};
+
+    if (likeness_check(&s->agent, v, &s->place, err) == 0)
+        return 1;
+    if (err->kind == ERROR_USAGE && s->q->is_resume)
+        s->hint = "name its own source, or make a version of this one: grid datastore "
+                  "create SOURCE --name NAME --fresh";
+    if (err->kind != ERROR_USAGE || s->q->is_resume)
+        return -1;
+    text_add_format(&message, "%s; this is a version of its own", err->text);
+    session_warn(s, "another_source", NULL, text_string(&message));
+    text_free(&message);
+    return 0;
+}
+
 /* Look for it in the store, newest first.  1: found and owned, 0: none, -1: error. */
 static int find_in_store(struct session *s, const char *session_id, struct error *err)
 {
@@ -316,6 +336,11 @@ static int find_in_store(struct session *s, const char *session_id, struct error
                                        : is_meant(s, &v);
         if (is_it && session_id == NULL && is_alive_elsewhere(s, &v))
             is_it = false;
+        if (is_it && session_id == NULL && v.status != VERSION_SUCCEEDED) {
+            status = is_alike(s, &v, err);
+            is_it = status == 1;
+            status = status < 0 ? -1 : 0;
+        }
         if (is_it && s->q->is_resume && session_id == NULL)
             status = adopt_shape(s, v.session.options, err);
         version_free(&v);

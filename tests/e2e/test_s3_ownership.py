@@ -138,3 +138,37 @@ def test_a_beat_that_arrives_late(place, grid, other, tree):
     assert place.published("tree") == [1]
     other("datastore", "verify", "tree", "--deep", code=0)
     place.check("tree", tree)
+
+
+def killed_in_the_middle(grid, place, tree):
+    running = in_the_middle(grid, place, tree)
+    running.send(signal.SIGKILL)
+    running.wait(20)
+    place.s3.options(latency_by_op={})
+    return set(place.keys("tree/v1/data/"))
+
+
+def test_resume_with_another_folder(place, grid, other, tree, tmp_path):
+    """A mistyped SOURCE: what is stored is not thrown away for it."""
+    stored = killed_in_the_middle(grid, place, tree)
+    write_random(tmp_path, "wrong/quite-another", 1000)
+    result = other("datastore", "resume", "tree", tmp_path / "wrong", "--take-over", code=2)
+    assert "nothing of what is stored" in result.err and str(tree) in result.err, result
+    assert set(place.keys("tree/v1/data/")) == stored
+    moved = tmp_path / "moved"
+    tree.rename(moved)
+    assert other("datastore", "resume", "tree", moved, "--json", code=0).event("session")["resumed"] is True
+    place.check("tree", moved)
+
+
+def test_the_same_path_with_other_data(place, grid, other, tree):
+    """As on another machine: a version of its own, with a word about it."""
+    stored = killed_in_the_middle(grid, place, tree)
+    tree.rename(tree.parent / "aside")
+    write_random(tree, "quite-another", 1000)
+    result = other("datastore", "create", tree, "--json", code=0)
+    assert result.event("published")["version"] == 2
+    assert any(e.get("kind") == "another_source" for e in result.events)
+    assert stored <= set(place.keys("tree/v1/data/"))
+    place.check("tree", tree, 2)
+
