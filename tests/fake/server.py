@@ -461,9 +461,12 @@ class Server:
                 return False
             at = fault.get("at", len(whole) // 2)
             answer.pieces, answer.body = None, whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:]
+        elif kind == "duplicate" and answer.pieces is None:
+            # At once: a client that had sent its next request before could not tell them apart.
+            text = answer.head(request.method, keep) + (b"" if request.method == "HEAD" else answer.body)
+            await connection.write(text + text)
+            return keep
         await self.send(connection, request, answer, keep, entry)
-        if kind == "duplicate" and answer.pieces is None:
-            await self.send(connection, request, answer, keep, entry)
         return keep
 
 

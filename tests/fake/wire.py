@@ -182,8 +182,10 @@ class Connection:
         return self.writer.transport.is_closing() or self.reader.at_eof()
 
     def reset(self):
-        """An RST, whatever is still to be sent."""
+        """An RST, whatever is still to be sent; nothing where the connection is gone already."""
         sock = self.writer.get_extra_info("socket")
+        if sock is None:
+            return
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:

@@ -15,6 +15,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS), str(TESTS / "servers"), str(TESTS / "net")]
 
+import figures  # noqa: E402
 import netns  # noqa: E402
 import not_yet_net  # noqa: E402
 from far import Place  # noqa: E402
@@ -28,6 +29,14 @@ def pytest_collection_modifyitems(items):
         why = not_yet_net.NOT_YET.get(item.name)
         if why and item.path.parent == Path(__file__).parent:
             item.add_marker(pytest.mark.skip(reason=f"not yet: {why}"))
+
+
+@pytest.fixture(autouse=True)
+def told_when_it_fails(request):
+    """The report must not leave out what was not survived."""
+    yield
+    if getattr(request.node, "passed", None) is False:
+        figures.note("net", story=request.node.name, failed=f"{request.node.name} failed")
 
 
 @functools.cache
