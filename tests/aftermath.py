@@ -9,6 +9,7 @@ import time
 
 import read_manifest
 
+IN_FLIGHT_S = 0.3  # an answer that comes when a refusal has just ended the run may not be read any more
 SETTLED_S = 1.5  # FORMATS.md promises one second; the rest is how late a test notices that a process died
 # The client got its answer all the same: what was acknowledged so need not be sent again.
 HARMLESS = {None, "delay", "stall_before", "stall_during", "slow"}
@@ -41,10 +42,12 @@ class Aftermath:
     def is_of_probe(self, key):
         return key.startswith(".grid-probe/")
 
-    def check_content(self, tree, scratch, was_killed=False):
+    def check_content(self, tree, scratch, was_killed=False, said_untidy=False):
         """
-        Every published version, by FORMATS.md alone and byte for byte; nothing else is there.  What
-        a probe leaves that was killed, or could not remove it, is allowed: a later one removes it.
+        Every published version, by FORMATS.md alone and byte for byte; nothing else is there but what
+        no client can prevent: a request that was given up and is carried out when all is over; and
+        what a probe leaves that was killed, or could not remove it.  said_untidy: the program has
+        warned that it could not remove what the session needed.
         """
         self.server.export(self.bucket, scratch)
         try:
@@ -53,11 +56,17 @@ class Aftermath:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         may_stay = was_killed or any(e["fault"] for e in self.log if self.is_of_probe(e["key"] or ""))
-        left = [key for key in self.objects if not self.is_of_version(key)
-                and not (may_stay and self.is_of_probe(key))]
+        last = {key: e["fault"] for e, key, _ in self.changes()}
+        left = [key for key in self.objects if not self.is_of_version(key) and last[key] != "late"
+                and not (may_stay and self.is_of_probe(key))
+                and not (said_untidy and key.split("/")[2:3] in (["session"], ["session.json"]))]
         assert not left, f"left over: {left}"
         orphans = [u["key"] for u in self.uploads if not (may_stay and self.is_of_probe(u["key"]))]
         assert not orphans, f"orphan uploads: {orphans}"
+
+    def refused(self):
+        """Requests for which there was no permission: they end a run."""
+        return [e for e in self.log if e["fault"] and e["code"] == "AccessDenied"]
 
     def is_of_version(self, key):
         words = key.split("/")
@@ -77,15 +86,20 @@ class Aftermath:
                     yield e, key, False
 
     def check_never_half(self):
-        """When a version's record appeared all of it was there, and nothing of it has changed since."""
+        """
+        When a version's record appeared all of it was there, and nothing of it has changed since; but
+        the record may be put once more where the answer was lost and the put is not conditional.
+        """
         for number in self.published():
             top = f"{self.name}/v{number}/"
             record = top + "datastore.json"
             whole = {key for key in self.objects if self.is_of_version(key) and key.startswith(top)} - {record}
-            there, since = set(), None
+            there, since, was_lost = set(), None, False
             for e, key, is_there in self.changes():
-                if since is not None and key in whole | {record}:
+                if since is not None and key in whole | {record} and not (key == record and is_there and was_lost):
                     assert e["start"] < since and is_there, f"{e['op']} {key} after its version was published"
+                if key == record:
+                    was_lost = e["fault"] not in HARMLESS
                 (there.add if is_there else there.discard)(key)
                 if key == record and since is None:
                     since = e["committed"]
@@ -105,8 +119,9 @@ class Aftermath:
     def sent_needlessly(self, kills):
         """
         Bodies that were acknowledged, undisturbed, and sent again all the same: with no kill within
-        SETTLED_S after the answer, and no completion refused before they came again (then the file
-        is begun anew).  Anything else that came twice had been in flight at a fault or kill.
+        SETTLED_S after the answer, no refusal that ended the run just then, and no completion refused
+        before they came again (then the file is begun anew).  Anything else that came twice had been
+        in flight at a fault or kill.
         """
         answered = collections.defaultdict(list)
         for e in self.bodies():
@@ -115,8 +130,9 @@ class Aftermath:
         return [(key, part, e["bytes"]) for (key, part), found in answered.items()
                 for e, again in zip(found, found[1:])
                 if not any(killed_at - SETTLED_S < e["time"] and killed_at < again["time"] for killed_at in kills)
-                and not any(e["time"] <= r["time"] <= again["time"] for r in self.refusals(key))]
+                and not any(abs(r["time"] - e["time"]) < IN_FLIGHT_S for r in self.refused())
+                and not any(e["time"] <= r["time"] <= again["time"] for r in self.not_completed(key))]
 
-    def refusals(self, key):
+    def not_completed(self, key):
         return [e for e in self.log if e["op"] == "CompleteMultipartUpload" and e["key"] == key
                 and 400 <= e["status"] < 500]

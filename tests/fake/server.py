@@ -10,6 +10,7 @@ its before_commit(): so a conditional PUT is atomic.
 
 import asyncio
 import collections
+import gc
 import hashlib
 import random
 import time
@@ -86,6 +87,7 @@ class Server:
         self.buckets.pop(name, None)
         self.faults.of_bucket.pop(name, None)
         self.log.forget(name)
+        gc.collect()  # requests that ended in an exception are in cycles with what they had taken
 
     def place(self, request):
         """(bucket, key) by host or by path; key is text."""

@@ -52,7 +52,8 @@ class Story:
         self.seed = seed
         draw = random.Random(seed)
         self.kind, self.tree_number = draw.choice(KINDS), draw.choice((0, 0, 0, 1, 2, 2))
-        self.rules = draw.choice((chaos, chaos, scripted, scripted, scripted, overload, outage))(draw)
+        self.rules = draw.choice((chaos, chaos, chaos, scripted, scripted, scripted, scripted, overload, outage,
+                                  refusal))(draw)
         self.kills = [(draw.randrange(1, POINTS), draw.choice(("before", "after")), draw.random() < 0.3)
                       for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
         self.trouble_runs = len(self.kills) + draw.choice((1, 1, 2, 4))
@@ -89,6 +90,12 @@ def scripted(draw):
 def overload(draw):
     return [{"fault": "error", "code": "SlowDown", "status": draw.choice((503, 429)), "above": draw.randint(1, 3)},
             {"fault": "delay", "seconds": 0.02}]
+
+
+def refusal(draw):
+    """No permission, for a request or two: the program says so and ends, or does without."""
+    return [{"op": draw.choice(OPS), "nth": sorted(draw.sample(range(1, 9), draw.randint(1, 2))), "fault": "error",
+             "code": "AccessDenied", "status": 403}]
 
 
 def outage(draw):
@@ -145,6 +152,8 @@ class Told:
         """In the midst of trouble: given up as it was told to, or the first answer was none of S3's."""
         if result.code == 75:
             return "--give-up-after" in self.story.options
+        if result.code == 77:
+            return any(rule.get("code") == "AccessDenied" for rule in self.story.rules)
         return result.code == 1 and result.event("error")["kind"] == "unusable"
 
     def run(self, kill):
@@ -159,7 +168,7 @@ class Told:
             assert kill, f"killed by another: {result}"
             self.killed_at.append(time.time())
             if kill[2]:
-                shutil.rmtree(self.grid.home / "state")
+                shutil.rmtree(self.grid.home / "state", ignore_errors=True)
         else:
             assert result.code >= 0, f"ended by {signal.Signals(-result.code).name}: {result}"
             self.recovery_s = round(result.seconds, 2)
@@ -185,7 +194,8 @@ class Told:
         # What was done before a kill may have been noted or not: then it is the next version.
         assert after.published() in ([[1], [1, 2]] if self.was_done else [[1]]), f"versions {after.published()}"
         self.was_lost = True
-        after.check_content(self.tree, self.folder / "export", bool(self.killed_at))
+        said_untidy = any(e.get("kind") == "not_tidied" for e in self.last.events)
+        after.check_content(self.tree, self.folder / "export", bool(self.killed_at), said_untidy)
         self.was_lost = False
         after.check_never_half()
         needless = after.sent_needlessly(self.killed_at)
