@@ -119,9 +119,9 @@ class Aftermath:
     def sent_needlessly(self, kills):
         """
         Bodies that were acknowledged, undisturbed, and sent again all the same: with no kill within
-        SETTLED_S after the answer, no refusal that ended the run just then, and no completion refused
-        before they came again (then the file is begun anew).  Anything else that came twice had been
-        in flight at a fault or kill.
+        SETTLED_S after the answer, no refusal that ended the run just then, and no lie about a part of
+        that file before they came again (then it is begun anew).  Anything else that came twice had
+        been in flight at a fault or kill.
         """
         answered = collections.defaultdict(list)
         for e in self.bodies():
@@ -131,8 +131,8 @@ class Aftermath:
                 for e, again in zip(found, found[1:])
                 if not any(killed_at - SETTLED_S < e["time"] and killed_at < again["time"] for killed_at in kills)
                 and not any(abs(r["time"] - e["time"]) < IN_FLIGHT_S for r in self.refused())
-                and not any(e["time"] <= r["time"] <= again["time"] for r in self.not_completed(key))]
+                and not any(lie["time"] < again["time"] for lie in self.lies(key))]
 
-    def not_completed(self, key):
-        return [e for e in self.log if e["op"] == "CompleteMultipartUpload" and e["key"] == key
-                and 400 <= e["status"] < 500]
+    def lies(self, key):
+        """Answers that name another ETag: the client cannot know of which part the store is right."""
+        return [e for e in self.log if e["key"] == key and e["fault"] == "wrong_etag"]
