@@ -191,7 +191,9 @@ class FakeServer(S3Server):
         return json.loads(self.control("GET", "state"))
 
     def state_of(self, bucket):
-        return json.loads(self.control("GET", f"state?bucket={bucket}"))["buckets"][bucket]
+        """Its objects and uploads, and how many requests for it are in_flight."""
+        state = json.loads(self.control("GET", f"state?bucket={bucket}"))
+        return {**state["buckets"][bucket], "in_flight": state["in_flight"]}
 
     def open_uploads(self, bucket, prefix=""):
         found = [(u["key"], u["id"]) for u in self.state()["buckets"][bucket]["uploads"]]

@@ -95,9 +95,8 @@ class Control:
             buckets[bucket.name] = {
                 "objects": {key: {"size": o.size, "etag": o.etag} for key, o in bucket.objects.items()},
                 "uploads": [{"id": u.id, "key": u.key, "parts": {n: p.size for n, p in u.parts.items()}}
-                            for u in bucket.uploads.values()],
-                "in_flight": self.server.in_flight_of[bucket.name]}
-        return {"buckets": buckets, "in_flight": self.server.in_flight,
+                            for u in bucket.uploads.values()]}
+        return {"buckets": buckets, "in_flight": self.server.in_flight_of[only] if only else self.server.in_flight,
                 "most_in_flight": self.server.most_in_flight, "connections": len(self.server.connections)}
 
 

@@ -131,7 +131,7 @@ class Rule:
         if ((self.ops is not None and op not in self.ops)
                 or ("key" in t and not fnmatch.fnmatchcase(key or "", t["key"]))
                 or ("part" in t and part != t["part"])
-                or at_once <= t.get("above", 0)):
+                or at_once <= t.get("above", -1)):
             return False
         self.seen += 1
         return ((self.nth is None or self.seen in self.nth) and self.seen >= t.get("from", 1)

@@ -306,6 +306,11 @@ def test_slow_down_above(s):
     assert s.state()["most_in_flight"] >= 4
 
 
+def test_requests_without_a_bucket_meet_rules_too(s):
+    s.faults({"op": "ListBuckets", "fault": "error", "nth": 1})
+    assert [Client(s).put("/", b"", method="GET").status for _ in range(2)] == [500, 200]
+
+
 def test_slow_down_above_for_one_bucket(s):
     """As a rule: more than three requests for it under way."""
     s.bucket("other")
