@@ -10,10 +10,16 @@ import time
 import read_manifest
 
 IN_FLIGHT_S = 0.3  # an answer that comes when a refusal has just ended the run may not be read any more
-SETTLED_S = 1.5  # FORMATS.md promises one second; the rest is how late a test notices that a process died
+SETTLED_S = 1.5  # FORMATS.md promises one second; the rest is for a machine with more to do than it can
 # The client got its answer all the same: what was acknowledged so need not be sent again.
 HARMLESS = {None, "delay", "stall_before", "stall_during", "slow"}
 PATIENCE_S = 10
+
+
+def killed_at(trace):
+    """When killpoint.so struck: the time of the last call that it traced; 0: it was the first."""
+    lines = trace.read_text().splitlines()
+    return int(lines[-1].split()[0]) / 1e9 if lines else 0.0
 
 
 class Aftermath:
@@ -32,10 +38,11 @@ class Aftermath:
         return sorted(int(key.split("/")[1][1:]) for key in self.objects
                       if key.startswith(self.name + "/v") and key.count("/") == 2 and key.endswith("/datastore.json"))
 
-    def is_session_open(self, number=1):
-        """It has not been published, or not been tidied up after yet."""
-        top = f"{self.name}/v{number}/"
-        return top + "datastore.json" not in self.objects or top + "session.json" in self.objects
+    def is_done(self):
+        """The newest version is published and tidied up after, and none is begun: the next run makes another."""
+        numbers = {int(key.split("/")[1][1:]) for key in self.objects if key.startswith(self.name + "/v")}
+        return (bool(numbers) and sorted(numbers) == self.published()
+                and f"{self.name}/v{max(numbers)}/session.json" not in self.objects)
 
     # ---- what is there
 
@@ -129,7 +136,7 @@ class Aftermath:
                 answered[e["key"], e["partNumber"]].append(e)
         return [(key, part, e["bytes"]) for (key, part), found in answered.items()
                 for e, again in zip(found, found[1:])
-                if not any(killed_at - SETTLED_S < e["time"] and killed_at < again["time"] for killed_at in kills)
+                if not any(kill - SETTLED_S < e["time"] and kill < again["time"] for kill in kills)
                 and not any(abs(r["time"] - e["time"]) < IN_FLIGHT_S for r in self.refused())
                 and not any(lie["time"] < again["time"] for lie in self.lies(key))]
 

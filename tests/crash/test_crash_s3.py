@@ -10,12 +10,11 @@ server keep the stories apart, and many are told at once.
 import collections
 import shutil
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from aftermath import Aftermath
+from aftermath import Aftermath, killed_at
 from figures import note
 from gridtest import MIB, Grid, killpoint, write, write_random
 from s3servers import FakeServer
@@ -86,12 +85,12 @@ def points(server, source, tmp_path_factory):
 
 def one_kill(home, source, n, when, state):
     """Kill, run again, look.  -> bytes sent twice, how long the second run took; None: not killed."""
-    killed = home.grid.start(*COMMAND, source, env=killpoint(at=n, when=when)).wait(LIMIT_S)
+    trace = home.folder / "trace"
+    killed = home.grid.start(*COMMAND, source, env=killpoint(at=n, when=when, trace=trace)).wait(LIMIT_S)
     if killed.code == 0:
         return None
     assert killed.code == -signal.SIGKILL, killed
-    killed_at = time.time()
-    was_done = not home.after().is_session_open()
+    was_done = home.after().is_done()
     if state == "lost":
         shutil.rmtree(home.grid.home / "state", ignore_errors=True)
     again = home.grid(*COMMAND, source, code=0, timeout=LIMIT_S)
@@ -99,7 +98,7 @@ def one_kill(home, source, n, when, state):
     assert after.published() in ([[1], [1, 2]] if was_done else [[1]]), f"versions {after.published()}"
     after.check_content(source, home.folder / "export", was_killed=True)
     after.check_never_half()
-    needless = after.sent_needlessly([killed_at])
+    needless = after.sent_needlessly([killed_at(trace)])
     assert not needless, f"acknowledged, and sent again: {needless}"
     return after.bytes_sent() - size_of(source) * len(after.published()), again.seconds
 

@@ -13,9 +13,8 @@ import random
 import shutil
 import signal
 import threading
-import time
 
-from aftermath import Aftermath
+from aftermath import Aftermath, killed_at
 from fault import CHAOS
 from gridtest import MIB, Grid, killpoint, write, write_random
 
@@ -127,7 +126,7 @@ class Told:
         self.bucket = server.bucket(f"story-{story.seed}")
         self.grid = Grid(folder / "home")
         self.grid.env.update(server.env(self.bucket))
-        self.killed_at, self.codes, self.was_done, self.faults = [], [], False, collections.Counter()
+        self.killed_at, self.codes, self.n_done, self.faults = [], [], 0, collections.Counter()
         self.recovery_s, self.sent_twice, self.was_lost = None, None, False
 
     def told(self):
@@ -157,8 +156,9 @@ class Told:
         return result.code == 1 and result.event("error")["kind"] == "unusable"
 
     def run(self, kill):
-        env = killpoint(at=kill[0], when=kill[1]) if kill else {}
-        self.was_done = self.was_done or not Aftermath(self.server, self.bucket, "set").is_session_open()
+        trace = self.folder / f"trace{len(self.codes)}"
+        env = killpoint(at=kill[0], when=kill[1], trace=trace) if kill else {}
+        self.n_done += Aftermath(self.server, self.bucket, "set").is_done()
         running = self.grid.start("datastore", "create", self.tree, "--name", "set", "--json", "--part-size", "16M",
                                   *self.story.options, env=env)
         self.last = result = self.wait(running)
@@ -166,7 +166,7 @@ class Told:
         assert result.code != 99 and "Sanitizer" not in result.err, brief(result)
         if result.code == -signal.SIGKILL:
             assert kill, f"killed by another: {result}"
-            self.killed_at.append(time.time())
+            self.killed_at.append(killed_at(trace))
             if kill[2]:
                 shutil.rmtree(self.grid.home / "state", ignore_errors=True)
         else:
@@ -191,8 +191,10 @@ class Told:
         after = Aftermath(self.server, self.bucket, "set")
         self.faults.update(kind_of(e) for e in after.log if e["fault"])
         self.sent_twice = after.bytes_sent() - size_of(self.tree) * max(1, len(after.published()))
-        # What was done before a kill may have been noted or not: then it is the next version.
-        assert after.published() in ([[1], [1, 2]] if self.was_done else [[1]]), f"versions {after.published()}"
+        # What was done before a kill may have been noted or not: then the next run made another version.
+        numbers = after.published()
+        assert numbers == list(range(1, len(numbers) + 1)) and 1 <= len(numbers) <= 1 + self.n_done, (
+            f"versions {numbers}, {self.n_done} runs began when all was done")
         self.was_lost = True
         said_untidy = any(e.get("kind") == "not_tidied" for e in self.last.events)
         after.check_content(self.tree, self.folder / "export", bool(self.killed_at), said_untidy)
