@@ -21,6 +21,7 @@ from gridtest import Grid, Slow, has_sanitizer  # noqa: E402
 
 def pytest_addoption(parser):
     parser.addoption("--full", action="store_true", help="every kill point, the largest data")
+    parser.addoption("--seed", type=int, help="tests/faults: this story alone")
 
 
 def pytest_configure(config):

@@ -157,12 +157,12 @@ class FakeServer(S3Server):
         with opener.open(request, timeout=20) as answer:
             return answer.read()
 
-    def faults(self, *rules):
-        """In place of the rules before; none: no faults."""
-        self.control("POST", "faults", list(rules))
+    def faults(self, *rules, bucket=None):
+        """In place of the rules before, for all or for one bucket; none: no faults."""
+        self.control("POST", f"faults/{bucket}" if bucket else "faults", list(rules))
 
-    def fault_counts(self):
-        return json.loads(self.control("GET", "faults"))
+    def fault_counts(self, bucket=None):
+        return json.loads(self.control("GET", f"faults/{bucket}" if bucket else "faults"))
 
     def options(self, **values):
         self.control("POST", "options", values)
@@ -175,8 +175,25 @@ class FakeServer(S3Server):
         self.control("POST", "buckets", {"name": name, **more})
         return name
 
+    def forget_bucket(self, name):
+        """With its objects, its faults, and its entries of recent_log()."""
+        self.control("DELETE", f"buckets/{name}")
+
+    def export(self, bucket, folder):
+        """Its objects as files."""
+        self.control("POST", "export", {"bucket": bucket, "folder": str(folder)})
+
+    def recent_log(self, bucket):
+        """As log(), asked of the server: cheap where its file has become long."""
+        return [json.loads(line) for line in self.control("GET", f"log?bucket={bucket}").splitlines()]
+
     def state(self):
         return json.loads(self.control("GET", "state"))
+
+    def state_of(self, bucket):
+        """Its objects and uploads, and how many requests for it are in_flight."""
+        state = json.loads(self.control("GET", f"state?bucket={bucket}"))
+        return {**state["buckets"][bucket], "in_flight": state["in_flight"]}
 
     def open_uploads(self, bucket, prefix=""):
         found = [(u["key"], u["id"]) for u in self.state()["buckets"][bucket]["uploads"]]

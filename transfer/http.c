@@ -109,6 +109,12 @@ static void set_outcome(struct http_request *request, CURLcode code)
 
     curl_easy_getinfo(slot->easy, CURLINFO_LOCAL_PORT, &local_port);
     request->answer.is_connected = local_port > 0;
+    if (code == CURLE_OK && !request->answer.is_head_whole) {
+        /* libcurl takes the connection's end for the head's, and what came of the headers
+         * for all of them. */
+        http_error_broken(&request->err, request->url, true, "its head is not whole");
+        return;
+    }
     if (code == CURLE_OK || request->is_cut)
         return;
     if (request->err.kind != ERROR_NONE)

@@ -52,6 +52,7 @@ struct http_answer {
     struct text body;
     uint64_t sent, received; /* bytes of the bodies that went over the wire */
     bool is_connected;       /* with TCP at least, whatever came of it */
+    bool is_head_whole;      /* the empty line at its end has come */
 };
 
 /* Zeroed before its first use, but for the question. */

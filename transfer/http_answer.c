@@ -35,13 +35,16 @@ bool http_answer_add_line(struct http_answer *answer, const char *line, size_t l
 
     if (status > 0) {
         answer->status = status;
+        answer->is_head_whole = false;
         text_clear(&answer->headers);
         return true;
     }
     while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
         length--;
-    if (length == 0)
+    if (length == 0) {
+        answer->is_head_whole = true;
         return true;
+    }
     if (answer->headers.size + length >= HTTP_HEADERS_MAX)
         return false;
     text_add_bytes(&answer->headers, line, length);

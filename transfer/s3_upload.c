@@ -4,6 +4,7 @@
  *     complete    COMPLETING --200--> LOOKING --size as expected-----------------> end
  *                     |                  +--other size--> corrupt
  *                     +--doubtful--> LOOKING --it is our object--> end
+ *                                       +--no answer--> that error, to be tried again
  *                                       +--else--> ASKING for the parts (5xx only)
  *                                                    +--no such upload--> not found
  *                                                    +--else--> the first error
@@ -163,8 +164,8 @@ static void on_looked_after_doubt(struct s3_attempt *a, struct s3_request *r)
 {
     if (r->err.kind == ERROR_NONE && is_ours(a, r))
         end_complete(a, r);
-    else if (r->err.kind == ERROR_CANCELLED)
-        s3_attempt_end_as(a, r);
+    else if (r->err.kind == ERROR_CANCELLED || error_is_retryable(&r->err))
+        s3_attempt_end_as(a, r); /* nothing is known yet: all of it once more */
     else if (a->first_err.kind == ERROR_TRANSIENT)
         ask_for_parts(a, on_asked);
     else

@@ -21,6 +21,7 @@ import time
 
 import pytest
 
+from figures import note
 from gridtest import MIB, RECORDS, Grid, killpoint, nothing_unfinished, write, write_random
 
 PART = 16 * MIB
@@ -183,9 +184,13 @@ def test_every_point(small_tree, points, tmp_path, rng, full):
         if time.monotonic() > deadline:
             break
         try:
-            killed += one_kill(tmp_path, small_tree, n, when)
+            was_killed, why = one_kill(tmp_path, small_tree, n, when), None
         except AssertionError as error:
-            failures.append(str(error)[:1500])
+            was_killed, why = True, str(error)[:1500]
+            failures.append(why)
+        killed += was_killed and why is None
+        if was_killed:
+            note("crash", story="kill on file://", point=n, when=when, state="kept", failed=why)
     print(f"killed {killed} times of {len(points)} points, {len(failures)} failures")
     assert not failures, "\n\n".join(failures[:10])
     assert killed >= len(points) * 0.5, "too few kills in the time there is"

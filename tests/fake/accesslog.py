@@ -13,5 +13,11 @@ class AccessLog:
         if self.file:
             self.file.write(json.dumps(entry) + "\n")
 
-    def since(self, number):
-        return "".join(json.dumps(entry) + "\n" for entry in self.entries[number:]).encode()
+    def since(self, number, bucket=None):
+        """Of the entries in memory; bucket None: all."""
+        return "".join(json.dumps(entry) + "\n" for entry in self.entries[number:]
+                       if bucket is None or entry["bucket"] == bucket).encode()
+
+    def forget(self, bucket):
+        """Out of memory; the file keeps them."""
+        self.entries = [entry for entry in self.entries if entry["bucket"] != bucket]

@@ -138,4 +138,4 @@ class Call:
 
     async def before_commit(self):
         await self.server.hold_or_leave(self)
-        self.entry["done"] = True
+        self.entry["done"], self.entry["committed"] = True, time.time()

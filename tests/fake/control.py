@@ -1,13 +1,16 @@
 """
 What tests tell a running server, and ask it, under /.fake/ (no bucket's name begins with a dot).
 
-  GET    /.fake/log?from=N       the access log from entry N on, JSON lines
+  GET    /.fake/log?from=N       the access log from entry N on, JSON lines; &bucket=NAME: of that alone
   POST   /.fake/faults           a list of rules (fault.py) in place of the old ones; GET: with counts
+  POST   /.fake/faults/BUCKET    the same for the rules of one bucket
   POST   /.fake/options          behaviour by name (behaviour.py); GET: all of it
   POST   /.fake/users            {access_key, secret, account, token, expires_in_s, deny, read_only}
   DELETE /.fake/users/KEY
   POST   /.fake/buckets          {name, region, owner}
-  GET    /.fake/state            buckets with objects and uploads; requests in flight
+  DELETE /.fake/buckets/NAME     with its objects, its fault rules and its entries of the log
+  POST   /.fake/export           {bucket, folder}: its objects as files
+  GET    /.fake/state            buckets with objects and uploads; requests in flight; ?bucket=NAME
   POST   /.fake/reset            RST on all other connections
   POST   /.fake/outage           {seconds, mode: refuse | blackhole}: connections are reset (blackhole:
                                  left alone and silent), new ones refused (accepted, never answered)
@@ -15,6 +18,7 @@ What tests tell a running server, and ask it, under /.fake/ (no bucket's name be
 
 import asyncio
 import json
+import os
 from urllib.parse import unquote
 
 from sts import User
@@ -39,19 +43,20 @@ class Control:
         return request.keep_alive
 
     async def answer(self, request, name, value, connection):
-        server, is_read = self.server, request.method == "GET"
+        server, is_read, query = self.server, request.method == "GET", dict(request.query)
         if name == "log":
-            return Answer(body=server.log.since(int(dict(request.query).get("from", 0))))
-        if name == "faults":
+            return Answer(body=server.log.since(int(query.get("from", 0)), query.get("bucket")))
+        if name == "faults" or name.startswith("faults/"):
+            bucket = unquote(name[7:]) or None
             if not is_read:
-                server.faults.replace(value or [])
-            return as_json(server.faults.report())
+                server.faults.replace(value or [], bucket)
+            return as_json(server.faults.report(bucket))
         if name == "options":
             if not is_read:
                 server.behaviour.set(value)
             return as_json(vars(server.behaviour))
         if name == "state":
-            return as_json(self.state())
+            return as_json(self.state(query.get("bucket")))
         if is_read:
             return Answer(404)
         return await self.change(request, name, value, connection)
@@ -68,6 +73,10 @@ class Control:
         elif name == "buckets":
             owner = value.get("owner") or next(iter(server.users.known.values())).account
             server.add_bucket(value["name"], owner, value.get("region"))
+        elif name.startswith("buckets/") and request.method == "DELETE":
+            server.forget_bucket(unquote(name[8:]))
+        elif name == "export":
+            export(server.buckets[value["bucket"]], value["folder"])
         elif name == "reset":
             for other in [c for c in server.connections.values() if c is not connection]:
                 other.reset()
@@ -78,15 +87,25 @@ class Control:
             return Answer(404)
         return Answer(204)
 
-    def state(self):
+    def state(self, only=None):
         buckets = {}
         for bucket in self.server.buckets.values():
+            if only is not None and bucket.name != only:
+                continue
             buckets[bucket.name] = {
                 "objects": {key: {"size": o.size, "etag": o.etag} for key, o in bucket.objects.items()},
                 "uploads": [{"id": u.id, "key": u.key, "parts": {n: p.size for n, p in u.parts.items()}}
                             for u in bucket.uploads.values()]}
-        return {"buckets": buckets, "in_flight": self.server.in_flight,
+        return {"buckets": buckets, "in_flight": self.server.in_flight_of[only] if only else self.server.in_flight,
                 "most_in_flight": self.server.most_in_flight, "connections": len(self.server.connections)}
+
+
+def export(bucket, folder):
+    for key, found in bucket.objects.items():
+        path = os.path.join(folder, key)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.writelines(found.read(0, found.size))
 
 
 def as_json(value):

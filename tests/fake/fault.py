@@ -2,9 +2,10 @@
 Scripted and seeded faults.
 
 A rule is a dictionary.  Which requests it meets: `op` (a name or a list, "*" is all), `key` (a
-pattern as in a shell), `part` (a number), and of those that match: `nth` (a number or a list,
-from 1), `from` (that one and all later), `every` (each n-th), `chance` (0 to 1, seeded), `times`
-(at most so often).  What then happens: `fault`, with parameters:
+pattern as in a shell), `part` (a number), `above` (while more than so many requests for the bucket
+are under way, this one among them), and of those that match: `nth` (a number or a list, from 1),
+`from` (that one and all later), `every` (each n-th), `chance` (0 to 1, seeded), `times` (at most so
+often).  What then happens: `fault`, with parameters:
 
   before anything of the body is read
     reset_before                     RST
@@ -13,6 +14,7 @@ from 1), `from` (that one and all later), `every` (each n-th), `chance` (0 to 1,
   within the body
     reset_during   bytes|fraction    RST after so much of it (default: half)
     stall_during   bytes|fraction seconds
+    slow           bytes_per_s       the body is taken no faster
   after the body; nothing is carried out, or all of it with "done": true
     reset_after                      RST instead of an answer     (lost_answer: with done)
     silent         seconds           no answer; 0: until the client goes
@@ -33,6 +35,9 @@ from 1), `from` (that one and all later), `every` (each n-th), `chance` (0 to 1,
 
 `chaos` as the fault draws one of those that fit the operation; the choice and all chances come
 from Random(seed).
+
+Besides the rules for all requests a bucket can have rules of its own, with their own counts: so
+many stories run at once against one server.
 """
 
 import fnmatch
@@ -40,36 +45,50 @@ import random
 
 ALIASES = {"lost_answer": ("reset_after", {"done": True}), "error_after": ("error", {"done": True})}
 BEFORE = ("reset_before", "stall_before", "error_early")
-DURING = ("reset_during", "stall_during")
+DURING = ("reset_during", "stall_during", "slow")
 INSTEAD = ("reset_after", "silent", "error", "html", "redirect", "garbage")
 AFTER = ("truncated", "delay", "duplicate", "wrong_etag", "wrong_checksum", "wrong_size", "flip", "late")
 COMPLETE = ("whitespace", "error_in_200")
 KNOWN = {*BEFORE, *DURING, *INSTEAD, *AFTER, *COMPLETE, "chaos", *ALIASES}
 PARAMETERS = {"op", "key", "part", "nth", "from", "every", "chance", "times", "seed", "fault", "code", "status",
-              "retry_after", "message", "seconds", "bytes", "fraction", "done", "location", "at", "body", "choices"}
+              "retry_after", "message", "seconds", "bytes", "fraction", "done", "location", "at", "body", "choices",
+              "above", "bytes_per_s"}
 
 # What chaos draws from: (operations, fault, parameters).  Nothing here is silent for good, so a
 # client with ordinary time limits comes through.
 BODIES = ("PutObject", "UploadPart")
+SENDS = (*BODIES, "CompleteMultipartUpload", "DeleteObjects")  # there is something to break off in
 CHAOS = [
     ("*", "reset_before", {}),
     ("*", "reset_after", {}),
     ("*", "reset_after", {"done": True}),
+    ("*", "stall_before", {"seconds": 0.3}),
+    ("*", "silent", {"seconds": 0.3}),
     ("*", "error", {"code": "InternalError", "status": 500}),
     ("*", "error", {"code": "SlowDown", "status": 503}),
     ("*", "error", {"code": "ServiceUnavailable", "status": 503, "retry_after": 1}),
+    ("*", "error", {"code": "TooManyRequests", "status": 429}),
+    ("*", "error", {"code": "RequestTimeout", "status": 400}),
+    ("*", "error", {"code": "OperationAborted", "status": 409}),
     ("*", "error", {"code": "InternalError", "status": 500, "done": True}),
     ("*", "error", {"code": "GatewayTimeout", "status": 504, "done": True}),
     ("*", "html", {"status": 502}),
     ("*", "html", {"status": 200}),
     ("*", "redirect", {}),
     ("*", "garbage", {}),
+    ("*", "garbage", {"done": True}),
     ("*", "truncated", {}),
+    ("*", "truncated", {"fraction": 0.95}),
     ("*", "delay", {"seconds": 0.2}),
-    (BODIES, "reset_during", {}),
-    (BODIES, "stall_during", {"seconds": 0.3}),
+    ("*", "duplicate", {}),
+    (SENDS, "reset_during", {}),
+    (SENDS, "stall_during", {"seconds": 0.3}),
+    (BODIES, "reset_during", {"fraction": 0.95}),
+    (BODIES, "slow", {"bytes_per_s": 32 << 20}),
     (BODIES, "error_early", {"code": "SlowDown", "status": 503}),
+    (BODIES, "error", {"code": "BadDigest", "status": 400}),
     (BODIES, "wrong_etag", {}),
+    (BODIES, "wrong_checksum", {}),
     (BODIES, "late", {"seconds": 0.3}),
     (("CompleteMultipartUpload",), "whitespace", {"seconds": 0.5}),
     (("CompleteMultipartUpload",), "whitespace", {"seconds": 0.3, "code": "InternalError"}),
@@ -107,11 +126,12 @@ class Rule:
         self.nth = None if nth is None else {nth} if isinstance(nth, int) else set(nth)
         self.random = random.Random(text.get("seed", seed))
 
-    def meets(self, op, key, part):
+    def meets(self, op, key, part, at_once):
         t = self.text
         if ((self.ops is not None and op not in self.ops)
                 or ("key" in t and not fnmatch.fnmatchcase(key or "", t["key"]))
-                or ("part" in t and part != t["part"])):
+                or ("part" in t and part != t["part"])
+                or at_once <= t.get("above", -1)):
             return False
         self.seen += 1
         return ((self.nth is None or self.seen in self.nth) and self.seen >= t.get("from", 1)
@@ -130,21 +150,27 @@ class Rule:
 
 class Faults:
     def __init__(self, rules=(), seed=1):
-        self.seed = seed
+        self.seed, self.of_bucket = seed, {}
         self.replace(rules)
 
-    def replace(self, rules):
+    def replace(self, rules, bucket=None):
+        """The rules for all requests, or those of one bucket."""
         if isinstance(rules, dict):
             rules = [rules]
-        self.rules = [Rule(rule, self.seed + i) for i, rule in enumerate(rules)]
+        made = [Rule(rule, self.seed + i) for i, rule in enumerate(rules)]
+        if bucket is None:
+            self.rules = made
+        else:
+            self.of_bucket[bucket] = made
 
-    def pick(self, op, key, part):
+    def pick(self, op, bucket, key, part, at_once=1):
         """The fault of the first rule that meets the request; every rule counts it."""
         found = None
-        for rule in self.rules:
-            if rule.meets(op, key, part) and found is None:
+        for rule in [*self.rules, *self.of_bucket.get(bucket, ())]:
+            if rule.meets(op, key, part, at_once) and found is None:
                 found = rule.fault(op)
         return found
 
-    def report(self):
-        return [{**rule.text, "seen": rule.seen, "hits": rule.hits} for rule in self.rules]
+    def report(self, bucket=None):
+        rules = self.rules if bucket is None else self.of_bucket.get(bucket, ())
+        return [{**rule.text, "seen": rule.seen, "hits": rule.hits} for rule in rules]

@@ -9,6 +9,8 @@ its before_commit(): so a conditional PUT is atomic.
 """
 
 import asyncio
+import collections
+import gc
 import hashlib
 import random
 import time
@@ -70,6 +72,7 @@ class Server:
         self.users = Users(self.now, behaviour)
         self.buckets, self.connections, self.counter = {}, {}, 0
         self.in_flight, self.most_in_flight, self.requests = 0, 0, 0
+        self.in_flight_of = collections.Counter()  # by bucket
         self.limit_in, self.limit_out, self.tokens = Limiter(), Limiter(), (0.0, 0.0)
         self.is_tls = False
 
@@ -78,6 +81,13 @@ class Server:
 
     def add_bucket(self, name, owner, region=None):
         self.buckets.setdefault(name, Bucket(name, owner, region or self.region, self.now()))
+
+    def forget_bucket(self, name):
+        """With its objects, its fault rules and what the log has of it."""
+        self.buckets.pop(name, None)
+        self.faults.of_bucket.pop(name, None)
+        self.log.forget(name)
+        gc.collect()  # requests that ended in an exception are in cycles with what they had taken
 
     def place(self, request):
         """(bucket, key) by host or by path; key is text."""
@@ -147,7 +157,7 @@ class Server:
         start = time.time()
         entry = {"time": start, "start": start, "method": request.method, "op": None, "bucket": None, "key": None,
                  "uploadId": None, "partNumber": None, "bytes": 0, "wire_bytes": 0, "sent": 0, "status": 0,
-                 "code": None, "conn": connection.number, "fault": None, "done": False,
+                 "code": None, "conn": connection.number, "fault": None, "done": False, "committed": None,
                  "target": request.target, "payload": request.header("x-amz-content-sha256"),
                  "digests": sorted(n for n in request.headers if n in DIGESTS or n.startswith("x-amz-checksum-"))}
         connection.timeout_s = self.behaviour.body_timeout_s
@@ -171,6 +181,8 @@ class Server:
             return False
         finally:
             self.in_flight -= 1
+            if entry["bucket"]:
+                self.in_flight_of[entry["bucket"]] -= 1
             entry["time"] = time.time()
             if body is not None:
                 entry["wire_bytes"] = body.taken
@@ -195,7 +207,10 @@ class Server:
         part = query.get("partNumber", "")
         entry.update(op=call.op, bucket=call.bucket_name, key=call.key or None, uploadId=query.get("uploadId"),
                      partNumber=int(part) if part.isdigit() else None)
-        call.fault = self.faults.pick(call.op, call.key, entry["partNumber"])
+        if call.bucket_name:
+            self.in_flight_of[call.bucket_name] += 1
+        call.fault = self.faults.pick(call.op, call.bucket_name, call.key, entry["partNumber"],
+                                      self.in_flight_of[call.bucket_name])
         if call.fault:
             entry["fault"] = call.fault.name()
         self.limit_requests()
@@ -279,6 +294,9 @@ class Server:
                     raise Gone
                 await self.stall(call, fault.get("seconds", 0))
             body.trap = trap
+        if fault.kind == "slow":
+            limit, rate = Limiter(), fault.get("bytes_per_s", 1 << 20)
+            body.read_limit = lambda n: limit.take(n, rate)
 
     @staticmethod
     def error_of(fault):
@@ -445,9 +463,12 @@ class Server:
                 return False
             at = fault.get("at", len(whole) // 2)
             answer.pieces, answer.body = None, whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:]
+        elif kind == "duplicate" and answer.pieces is None:
+            # At once: a client that had sent its next request before could not tell them apart.
+            text = answer.head(request.method, keep) + (b"" if request.method == "HEAD" else answer.body)
+            await connection.write(text + text)
+            return keep
         await self.send(connection, request, answer, keep, entry)
-        if kind == "duplicate" and answer.pieces is None:
-            await self.send(connection, request, answer, keep, entry)
         return keep
 
 

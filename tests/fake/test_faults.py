@@ -47,6 +47,10 @@ def is_there(s, key="k"):
     ("html", {"status": 502, "done": True}, 502, True),
     ("redirect", {}, 302, False),
     ("garbage", {}, "broken", False),
+    ("garbage", {"done": True}, "broken", True),
+    ("error", {"code": "RequestTimeout", "status": 400}, 400, False),
+    ("error", {"code": "OperationAborted", "status": 409}, 409, False),
+    ("slow", {"bytes_per_s": 5 * MIB, "seconds": 0.1}, 200, True),
     ("truncated", {}, "broken", True),
     ("truncated", {"fraction": 0.99}, "broken", True),
     ("silent", {"seconds": 0.2}, "broken", False),
@@ -79,6 +83,18 @@ def test_a_reset_within_the_body_takes_so_much_of_it(s):
     assert put(s) == "broken"
     entry = s.log("test")[-1]
     assert entry["wire_bytes"] == 300_000 and entry["status"] == 0
+
+
+def test_a_duplicate_answer_is_there_twice(s):
+    s.faults({"op": "PutObject", "fault": "duplicate"})
+    client = Client(s)
+    with socket.create_connection(client.at, timeout=10) as c:
+        client.head("PUT", "/test/k", {"Content-Length": "1", "Connection": "close"}, "UNSIGNED-PAYLOAD")
+        lines = [f"{name}: {value}" for name, value in client.request.headers.items()]
+        c.sendall("\r\n".join(["PUT /test/k HTTP/1.1", *lines, "", ""]).encode() + b"x")
+        c.shutdown(socket.SHUT_WR)
+        got = b"".join(iter(lambda: c.recv(65536), b""))
+    assert got.count(b"HTTP/1.1 200 OK") == 2 and got[:len(got) // 2] == got[len(got) // 2:]
 
 
 def test_html_is_no_s3_answer(s):
@@ -186,6 +202,62 @@ def test_the_same_seed_draws_the_same(s):
     assert any(run(seed) != first for seed in (8, 9))
 
 
+def test_rules_of_a_bucket(s):
+    """They meet that bucket's requests alone, count by themselves, and go with it."""
+    s.bucket("other")
+    s.faults({"fault": "error", "nth": 2}, bucket="other")
+
+    def put_to(bucket):
+        return Client(s).put(f"/{bucket}/k", b"x").status
+    assert [put_to("test") for _ in range(3)] == [200] * 3
+    assert [put_to("other") for _ in range(3)] == [200, 500, 200]
+    assert s.fault_counts("other")[0]["hits"] == 1 and s.fault_counts() == []
+    assert [e["fault"] for e in s.recent_log("other")] == [None, "error", None]
+    assert list(s.state_of("other")["objects"]) == ["k"]
+    s.forget_bucket("other")
+    assert put_to("other") == 404 and put_to("test") == 200
+    assert len(s.recent_log("other")) == 1
+    s.bucket("other")
+    assert [put_to("other") for _ in range(3)] == [200] * 3
+
+
+@pytest.mark.parametrize("op, method", [("PutObject", "PUT"), ("GetObject", "GET"), ("HeadObject", "HEAD"),
+                                        ("DeleteObject", "DELETE")])
+def test_seeded_chaos_meets_every_operation(s, op, method):
+    """Each request once more with another fault; and the same again for the same seed."""
+    def drawn(bucket):
+        s.bucket(bucket)
+        s.faults({"op": op, "fault": "chaos", "seed": 5}, bucket=bucket)
+        for _ in range(40):
+            try:
+                Client(s).put(f"/{bucket}/k", b"x" if method == "PUT" else b"", method=method)
+            except BROKEN:
+                pass
+        return [e["fault"] for e in s.recent_log(bucket)]
+    first = drawn("first")
+    assert None not in first and len(set(first)) >= 8, first
+    assert drawn("second") == first
+
+
+def test_when_an_object_was_there(s):
+    """The log says when a request took effect, however late its answer is."""
+    s.faults({"op": "PutObject", "fault": "delay", "seconds": 0.3, "nth": 1})
+    assert put(s) == 200
+    s.faults({"op": "PutObject", "fault": "error"})
+    assert put(s) == 500
+    first, second = s.log("test")
+    assert first["start"] <= first["committed"] < first["time"] - 0.25
+    assert second["committed"] is None
+
+
+def test_export(s, tmp_path):
+    s.boto.put_object(Bucket="test", Key="a/b/c", Body=b"0123456789")
+    s.boto.put_object(Bucket="test", Key="empty", Body=b"")
+    s.export("test", tmp_path / "out")
+    found = {str(p.relative_to(tmp_path / "out")): p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert found == {"a/b/c": b"0123456789", "empty": b""}
+
+
 def test_chaos_ends_with_everything_stored(s):
     """A naive client that tries again until it is told 200 with an ETag."""
     s.faults({"fault": "chaos", "chance": 0.5, "seed": 3})
@@ -232,6 +304,23 @@ def test_slow_down_above(s):
     s.options(slow_down_above=0)
     assert at_once(s, 5) == [200] * 5
     assert s.state()["most_in_flight"] >= 4
+
+
+def test_requests_without_a_bucket_meet_rules_too(s):
+    s.faults({"op": "ListBuckets", "fault": "error", "nth": 1})
+    assert [Client(s).put("/", b"", method="GET").status for _ in range(2)] == [500, 200]
+
+
+def test_slow_down_above_for_one_bucket(s):
+    """As a rule: more than three requests for it under way."""
+    s.bucket("other")
+    s.options(latency_s=0.3)
+    s.faults({"fault": "error", "code": "SlowDown", "status": 503, "above": 3}, bucket="test")
+    found = at_once(s, 10)
+    assert 3 <= found.count(200) < 10 and set(found) == {200, 503}
+    s.faults({"fault": "error", "code": "SlowDown", "status": 503, "above": 3}, bucket="other")
+    s.faults(bucket="test")
+    assert at_once(s, 6) == [200] * 6
 
 
 def test_requests_a_second(s):

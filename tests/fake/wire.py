@@ -68,6 +68,7 @@ class Body:
         self.connection, self.length, self.left = connection, length, length
         self.expects_continue = expects_continue
         self.trap_at, self.trap = None, None
+        self.read_limit = None  # as Connection.read_limit, for this body
 
     @property
     def taken(self):
@@ -88,6 +89,8 @@ class Body:
             most = min(most, self.trap_at - self.taken)
         data = await self.connection.read(most)
         self.left -= len(data)
+        if self.read_limit is not None:
+            await self.read_limit(len(data))
         return data
 
     async def exactly(self, n):
@@ -179,8 +182,10 @@ class Connection:
         return self.writer.transport.is_closing() or self.reader.at_eof()
 
     def reset(self):
-        """An RST, whatever is still to be sent."""
+        """An RST, whatever is still to be sent; nothing where the connection is gone already."""
         sock = self.writer.get_extra_info("socket")
+        if sock is None:
+            return
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         except OSError:
@@ -202,7 +207,7 @@ class Connection:
 
 REASONS = {200: "OK", 204: "No Content", 206: "Partial Content", 301: "Moved Permanently",
            302: "Found", 304: "Not Modified", 307: "Temporary Redirect", 400: "Bad Request",
-           403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
+           403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict",
            411: "Length Required", 412: "Precondition Failed", 416: "Range Not Satisfiable",
            429: "Too Many Requests", 500: "Internal Server Error", 501: "Not Implemented",
            502: "Bad Gateway", 503: "Slow Down", 504: "Gateway Timeout"}

@@ -4,12 +4,9 @@ the server's log says about it afterwards.
 """
 
 import datetime
-import fcntl
-import json
 import os
 import time
 
-import gridtest
 import netns
 from gateway import Gateway
 from link import NAME, Link
@@ -17,7 +14,6 @@ from nameserver import NameServer
 from portal import Portal
 from s3check import Bucket
 
-RESULTS = gridtest.REPO / "build/results/reliability.jsonl"
 SETTLED_S = 1.0  # FORMATS.md: what was acknowledged so long ago is in the checkpoint
 POLL_S = 0.05
 
@@ -119,11 +115,3 @@ class Place:
 
     def acknowledged_bytes(self, until):
         return sum(e["bytes"] for e in self.data_log() if e["status"] == 200 and e["time"] <= until)
-
-
-def note(**figures):
-    """One line for the report."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with open(RESULTS, "a") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        f.write(json.dumps(figures) + "\n")

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from far import note
+from figures import note
 from gridtest import MIB, write, write_random
 
 PATIENCE_S = 120  # for the upload to end once the network is there again
@@ -86,7 +86,7 @@ def finish(place, tree, size, before_look=lambda: None):
 
 def figures(name, size, published, **more):
     sent = published["bytes_sent"]
-    note(story=name, bytes=size, bytes_sent=sent, sent_twice=sent - size, requests=published["requests"],
+    note("net", story=name, bytes=size, bytes_sent=sent, sent_twice=sent - size, requests=published["requests"],
          retries=published["retries"], seconds=published["seconds"], **more)
 
 

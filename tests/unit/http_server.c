@@ -309,6 +309,8 @@ static bool answer_oddly(struct server_connection *c, const char *path, bool *is
         return answer(c, 200, "", "left") && false;
     if (is_path(path, "/garbage", &n))
         return say(c, "SSH-2.0-none\r\n") && false;
+    if (is_path(path, "/half-head", &n))
+        return say(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"a") && false;
     if (is_path(path, "/long-header", &n))
         return send_long_header(c);
     if (is_path(path, "/many-headers", &n))

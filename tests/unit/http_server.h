@@ -23,6 +23,7 @@
  *   /half/N         N bytes are promised, half of them come, the connection ends
  *   /half-reset/N   ... is reset                          /half-stall/N  ... is silent
  *   /silent         never an answer
+ *   /half-head      200 and some headers, the connection ends within one
  *   /garbage        "SSH-2.0-none"
  *   /long-header    a line of 200,000 bytes               /many-headers  100,000 lines
  */

@@ -681,6 +681,25 @@ static void tells_trouble_apart(void **state)
     close_kit(&kit);
 }
 
+/* To HEAD, and to a question whose answer needs no body, the head is all there is. */
+static void wants_whole_heads(void **state)
+{
+    static const char *const methods[] = {"HEAD", "DELETE", "PUT"};
+    struct kit kit;
+
+    (void)state;
+    open_plain(&kit);
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        struct try *t = new_try(&kit, methods[i], "/half-head");
+
+        run(t);
+        expect_error(t, ERROR_TRANSIENT);
+        assert_non_null(strstr(t->request.err.text, "broke off"));
+        free_try(t);
+    }
+    close_kit(&kit);
+}
+
 static void loses_uploads(void **state)
 {
     static const char *const paths[] = {"/reset-body", "/reset", "/end", "/silent"};
@@ -1062,6 +1081,7 @@ int main(void)
         cmocka_unit_test(says_when_a_body_cannot_restart),
         cmocka_unit_test(drops_connections),
         cmocka_unit_test(tells_trouble_apart),
+        cmocka_unit_test(wants_whole_heads),
         cmocka_unit_test(loses_uploads),
         cmocka_unit_test(hears_early_answers),
         cmocka_unit_test(cannot_reach),

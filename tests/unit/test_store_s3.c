@@ -771,23 +771,29 @@ static void tell(struct fixture *f, const char *path, const char *json)
     http_close(http);
 }
 
-/* Two parts and the completion, with this fault of the completion; how often it was
- * asked. */
-static void complete_with(struct fixture *f, const char *fault)
+/* Two parts and the completion, which meets these faults. */
+static void complete_under(struct fixture *f, const char *rules)
 {
     const uint64_t size = PART + 100;
-    char id[STORE_UPLOAD_ID_MAX], rule[256];
+    char id[STORE_UPLOAD_ID_MAX];
     struct store_part parts[2];
 
     create(f, "faulty", size, id);
     parts[0] = send_part(f, "faulty", id, 1, 3, PART);
     parts[1] = send_part(f, "faulty", id, 2, 3, 100);
-    snprintf(rule, sizeof rule, "[{\"op\":\"CompleteMultipartUpload\",\"times\":1,%s}]",
-             fault);
-    tell(f, "faults", rule);
+    tell(f, "faults", rules);
     assert_int_equal(complete(f, "faulty", id, parts, 2, size), ERROR_NONE);
     tell(f, "faults", "[]");
     expect_object(f, "faulty", 3, size);
+}
+
+static void complete_with(struct fixture *f, const char *fault)
+{
+    char rule[256];
+
+    snprintf(rule, sizeof rule, "[{\"op\":\"CompleteMultipartUpload\",\"times\":1,%s}]",
+             fault);
+    complete_under(f, rule);
 }
 
 static void doubtful_completions(void **state)
@@ -805,6 +811,9 @@ static void doubtful_completions(void **state)
     complete_with(f, "\"fault\":\"html\",\"status\":200");
     tell(f, "options", "{\"repeated_complete\":\"404\"}");
     complete_with(f, "\"fault\":\"lost_answer\"");
+    /* Whoever cannot look at the object does not know that the upload is lost. */
+    complete_under(f, "[{\"op\":\"HeadObject\",\"times\":3,\"fault\":\"error\","
+                      "\"code\":\"InternalError\",\"status\":500}]");
     tell(f, "options", "{\"repeated_complete\":\"rgw\",\"complete_etag\":false}");
     complete_with(f, "\"fault\":\"lost_answer\"");
     tell(f, "options", "{\"etag\":\"random\",\"repeated_complete\":\"404\"}");
