@@ -605,6 +605,15 @@ static int exit_code_of(struct session *s, const struct error *err)
     return exit_code_for(err);
 }
 
+/* For people: as the run itself says it, and `status` afterwards. */
+static const char *stop_reason(const struct session *s, const struct error *err)
+{
+    return s->stop_asked                ? "asked to stop"
+           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
+           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
+                                        : err->text;
+}
+
 static void tell_stopped(struct session *s, const struct error *err, int code)
 {
     struct event event = {.kind = EVENT_STOPPED};
@@ -615,10 +624,7 @@ static void tell_stopped(struct session *s, const struct error *err, int code)
     event.stopped.exit_code = code;
     event.stopped.resumable = (s->report != NULL && code != EXIT_USAGE) ||
                               (err->kind == ERROR_NETWORK && code == EXIT_RESUMABLE);
-    event.stopped.reason = s->stop_asked                ? "asked to stop"
-                           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
-                           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
-                                                        : err->text;
+    event.stopped.reason = stop_reason(s, err);
     event.stopped.resume_command =
         event.stopped.resumable && is_begun(s) ? text_string(&command) : NULL;
     if (s->report != NULL)
@@ -632,7 +638,7 @@ static void tell_stopped(struct session *s, const struct error *err, int code)
 static int session_end(struct session *s, int status, const struct error *err)
 {
     int code = status == 0 ? EXIT_DONE : exit_code_of(s, err);
-    const char *reason = status == 0 ? "" : err->text;
+    const char *reason = status == 0 ? "" : stop_reason(s, err);
     struct error final = *err;
 
     if (status != 0) {
