@@ -166,7 +166,7 @@ int command_delete(const struct command_context *c)
     else
         status = delete_number(&a, c, &code, &err);
     if (status != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     agent_close(&a);
     return code;
 }
@@ -192,7 +192,7 @@ int command_prune(const struct command_context *c)
         status = confirm_and_delete(&a, c, &selected,
                                     selected.n - (size_t)c->options->keep, &code, &err);
     if (status != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     free(selected.numbers);
     agent_close(&a);
     return code;

@@ -26,7 +26,7 @@ static int open_version(struct agent *a, struct version *v,
 
     memset(v, 0, sizeof *v);
     if (name_parse(name, &number, c->options->positional[0], &err) != 0) {
-        *code = command_fail(&err);
+        *code = command_fail(c->options, &err);
         return -1;
     }
     if (command_open(a, c, code) != 0)
@@ -34,7 +34,7 @@ static int open_version(struct agent *a, struct version *v,
     if (catalog_fold_name(a, name, &err) == 0 &&
         catalog_find(a, name, number, v, &err) == 0)
         return 0;
-    *code = command_fail(&err);
+    *code = command_fail(c->options, &err);
     version_free(v);
     agent_close(a);
     return -1;
@@ -123,7 +123,7 @@ int command_files(const struct command_context *c)
     if (open_version(&a, &v, c, &code) != 0)
         return code;
     if (contents_read(&a, &v, take_files, &f, &err) != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     version_free(&v);
     agent_close(&a);
     return code;
@@ -218,7 +218,7 @@ int command_url(const struct command_context *c)
         return code;
     if (c->options->positional[1] != NULL) {
         if (print_url_of(&a, &v, c->options, &err) != 0)
-            code = command_fail(&err);
+            code = command_fail(c->options, &err);
     } else {
         char *url = catalog_url(&a, v.name, v.number);
         print_url(c->options, url, "data/");
@@ -289,7 +289,7 @@ int command_verify(const struct command_context *c)
     options.agent = &a;
     options.version = &v;
     if (verify_run(&options, &summary, &err) != 0) {
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     } else {
         print_verdict(c->options, &v, &summary);
         code = summary.problems > 0;

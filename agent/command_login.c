@@ -303,7 +303,7 @@ int command_login(const struct command_context *c)
         take_name(&l, &err) != 0 ||
         login_trial(&l.cluster, &l.keys, c->paths, &l.verifies, &err) != 0 ||
         save(&l, &err) != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     else
         say_done(&l);
     cluster_free(&l.cluster);
@@ -321,15 +321,15 @@ int command_logout(const struct command_context *c)
         error_set(&err, ERROR_USAGE, 0,
                   "the keys of cluster env come from the environment: nothing is saved "
                   "of them");
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     }
     if (credentials_forget(c->paths, name, &err) != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     if (config->last_login != NULL && strcmp(config->last_login, name) == 0) {
         free(config->last_login);
         config->last_login = NULL;
         if (config_save(config, c->paths, &err) != 0)
-            return command_fail(&err);
+            return command_fail(c->options, &err);
     }
     printf("logged out of %s\n", name);
     return EXIT_DONE;

@@ -167,11 +167,11 @@ static int show_from_store(const struct command_context *c, const char *name)
     memset(&v, 0, sizeof v);
     if (catalog_newest_number(&a, name, &newest, &err) != 0 ||
         (newest > 0 && catalog_read(&a, name, newest, &v, &err) != 0)) {
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     } else if (newest == 0) {
         error_set(&err, ERROR_NOT_FOUND, 0,
                   "there is no session and no datastore named %s", name);
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     } else if (c->options->json) {
         struct text line = {0};
         json_line_begin(&line);
@@ -214,7 +214,7 @@ int command_status(const struct command_context *c)
         q.n_found = q.n_alive = 0;
         if (session_status_each(paths_of(c->paths, PATHS_SESSIONS), on_session, &q,
                                 &err) != 0)
-            return command_fail(&err);
+            return command_fail(c->options, &err);
         show(&q);
         if (!c->options->watch || q.n_alive == 0)
             break;
@@ -262,7 +262,7 @@ int command_stop(const struct command_context *c)
     }
     free(q.socket);
     if (status != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     printf("stopped %s; go on with: grid datastore resume %s\n", q.name, q.name);
     return EXIT_DONE;
 }
@@ -333,7 +333,7 @@ int command_clearcache(const struct command_context *c)
     unsigned n_kept = 0;
 
     if (clear_folder(paths_of(c->paths, PATHS_SESSIONS), &n_kept, &err) != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     printf("the local checkpoints are gone%s\n",
            n_kept > 0 ? ", but for those of running uploads" : "");
     return EXIT_DONE;

@@ -18,7 +18,7 @@ static int set_context(const struct command_context *c)
 
     if (config_set_context(c->config, c->options->positional[0], &err) != 0 ||
         config_save(c->config, c->paths, &err) != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     printf("the current cluster is %s now\n", c->options->positional[0]);
     return EXIT_DONE;
 }
@@ -59,7 +59,7 @@ static int forget_cluster(const struct command_context *c, const char *name)
             return EXIT_DONE;
         }
     }
-    return command_fail(&err);
+    return command_fail(c->options, &err);
 }
 
 static int list_clusters(const struct command_context *c)

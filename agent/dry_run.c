@@ -11,7 +11,7 @@
 
 #include "agent/agent.h"
 #include "agent/catalog.h"
-#include "agent/console.h"
+#include "agent/commands.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
 #include "agent/place.h"
@@ -156,19 +156,15 @@ int dry_run(const struct session_request *q)
     struct error err;
     int status;
 
-    if (agent_open(&a, memory_for_payload(q->options->max_memory), &err) != 0) {
-        console_print_error(err.text, NULL);
-        return EXIT_FAILED;
-    }
+    if (agent_open(&a, memory_for_payload(q->options->max_memory), &err) != 0)
+        return command_fail(q->options, &err);
     agent_hurry(&wanted);
     status = agent_open_store(&a, q->cluster, q->paths, &wanted, &err);
     if (status == 0)
         status = place_resolve(&place, q->source, &err);
     if (status == 0)
         status = estimate(&a, q, &place, &err);
-    if (status != 0)
-        console_print_error(err.text, exit_hint_for(&err));
     place_free(&place);
     agent_close(&a);
-    return status == 0 ? EXIT_DONE : exit_code_for(&err);
+    return status == 0 ? EXIT_DONE : command_fail(q->options, &err);
 }

@@ -1,14 +1,13 @@
 """What a person reads: the words of an end, of a refusal, of a long wait."""
 
-import os
-import pty
+import shlex
 import signal
 import socket
 
 import pytest
 
-from gridtest import MIB, Terminal, write, write_random
-from test_signals import lasting, lasting_tree, until_some_are_stored  # noqa: F401
+from gridtest import Terminal, write
+from test_signals import lasting, lasting_tree  # noqa: F401
 
 pytestmark = pytest.mark.fast
 
@@ -29,3 +28,62 @@ def test_status_says_what_the_run_said(grid, lasting, number, words):  # noqa: F
         lasting.send(number)
     assert lasting.wait(20).event("stopped")["reason"] == words
     assert f"stopped: {words}\n" in grid("datastore", "status", "tree", code=0).out
+
+
+def test_resume_of_what_is_running_says_who_is_at_it(grid, lasting):  # noqa: F811
+    for words in (["tree"], []):
+        result = grid("datastore", "resume", *words, code=75)
+        assert f"pid {lasting.pid} on {socket.gethostname()}" in result.err, result
+    assert lasting.wait(60).code == 0
+
+
+def interrupted(grid, tree, slow, *more, number=1):
+    running = grid.start("datastore", "create", tree, "--name", "tree", "--jobs", "4", *more, env=slow(150))
+    data = grid.version("tree", number) / "data"
+    running.until(lambda: data.is_dir() and len(list(data.iterdir())) >= 5, "5 files stored")
+    running.send(signal.SIGTERM)
+    assert running.wait(20).code == 75
+
+
+def test_resume_names_the_uploads_with_their_sources(grid, tmp_path, slow):
+    sources = [tmp_path / "one", tmp_path / "the other's"]
+    for number, source in enumerate(sources, 1):
+        lasting_tree(source, n=30)
+        interrupted(grid, source, slow, number=number)
+    result = grid("datastore", "resume", "tree", code=2)
+    commands = [shlex.split(line) for line in result.err.splitlines() if "datastore resume" in line]
+    assert sorted(c[4] for c in commands) == [str(s) for s in sources], result
+    for command in commands:  # what is told can be typed
+        grid(*command[1:], code=0)
+    for number, source in enumerate(sources, 1):
+        grid.check("tree", source, number=number)
+
+
+def test_resume_names_the_cluster_it_looked_at(grid, tmp_path):
+    source = tmp_path / "s"
+    write(source, "a", "x")
+    result = grid("datastore", "resume", "s", source, code=1)
+    assert "on cluster local" in result.err, result
+
+
+@pytest.mark.parametrize("words", [["create", ".", "--cluster", "nope"], ["verify", "nosuch"], ["files", "nosuch"],
+                                   ["create", ".", "--dry-run", "--name", "a", "--cluster", "nope"],
+                                   ["resume", "nosuch"], ["list", "--cluster", "nope"], ["status", "nosuch"]])
+def test_errors_in_json(grid, words):
+    result = grid("datastore", *words, "--json")
+    assert result.code in (1, 2)
+    error = next(e for e in result.events if e["event"] == "error")
+    assert error["message"] in result.err and error["time"].endswith("Z")
+    if words[0] in ("create", "resume"):
+        stopped = result.events[-1]
+        assert stopped["event"] == "stopped" and stopped["exit_code"] == result.code, result
+        assert stopped["resumable"] is False
+
+
+def test_other_filters_name_the_way_on(grid, tree, slow):
+    lasting_tree(tree, n=30)
+    interrupted(grid, tree, slow)
+    result = grid.create(tree, "--exclude", "*.tmp", code=2)
+    assert "`grid datastore resume tree`" in result.err and "--fresh" in result.err
+    grid("datastore", "resume", "tree", code=0)
+    grid.check("tree", tree)
