@@ -404,6 +404,25 @@ static int upload(struct session *s, struct error *err)
     return status;
 }
 
+static int begin_after_published(struct session *s, struct error *err)
+{
+    struct text message = {0};
+
+    text_add_format(&message,
+                    "version %" PRIu64 " was published meanwhile, and the source has "
+                    "changed since: this is a new version",
+                    s->own.version);
+    session_warn(s, "published_meanwhile", NULL, text_string(&message));
+    text_free(&message);
+    s->is_published = false;
+    if (session_begin_next(s, err) != 0)
+        return -1;
+    ownership_start_beat(&s->own, on_lost, s);
+    report_set_version(s->report, s->own.version);
+    tell_session(s);
+    return 0;
+}
+
 /* The last run was killed right behind the publication.  When the source is still what
  * was published the user has what was asked for; else this is a new version. */
 static int finish_published(struct session *s, struct error *err)
@@ -417,13 +436,14 @@ static int finish_published(struct session *s, struct error *err)
     fill_walk(s, &walk, leave_out);
     if (catalog_find(&s->agent, s->name, s->own.version, &v, err) == 0)
         is_same = same_tree(&s->agent, &v, &walk, err);
-    if (is_same == 1)
+    if (is_same == 1) {
+        tell_session(s);
         tell_published(s, &v.record);
+    }
     version_free(&v);
     if (is_same != 0)
         return is_same == 1 ? 0 : -1;
-    s->is_published = false;
-    return session_begin_next(s, err);
+    return begin_after_published(s, err);
 }
 
 /* ---- beginning and end ---- */
@@ -543,7 +563,8 @@ static void session_announce(struct session *s)
         ownership_start_beat(&s->own, on_lost, s);
     start_control(s);
     start_report(s);
-    tell_session(s);
+    if (!s->is_published) /* else it is not known yet which version this will be */
+        tell_session(s);
     if (!agent_store_verifies(&s->agent)) /* whoever owns a number has probed it */
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
@@ -557,9 +578,6 @@ static int session_go(struct session *s, struct error *err)
             return -1;
         if (s->is_published)
             return 0;
-        ownership_start_beat(&s->own, on_lost, s);
-        report_set_version(s->report, s->own.version);
-        tell_session(s);
     }
     return upload(s, err);
 }

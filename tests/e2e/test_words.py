@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from gridtest import Terminal, write
+from gridtest import Grid, Terminal, write
 from test_signals import lasting, lasting_tree  # noqa: F401
 
 pytestmark = pytest.mark.fast
@@ -87,3 +87,23 @@ def test_other_filters_name_the_way_on(grid, tree, slow):
     assert "`grid datastore resume tree`" in result.err and "--fresh" in result.err
     grid("datastore", "resume", "tree", code=0)
     grid.check("tree", tree)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_published_meanwhile_from_elsewhere(grid, tmp_path, tree, slow, changed):
+    """By another home, with the same store: the session that is left here is over."""
+    grid.env["GRID_STORE"] = f"file://{tmp_path}/store"
+    lasting_tree(tree, n=30)
+    interrupted(grid, tree, slow)
+    other = Grid(tmp_path / "other")
+    other.env["GRID_STORE"] = grid.env["GRID_STORE"]
+    other("datastore", "resume", "tree", tree, code=0)
+    if changed:
+        write(tree, "new", "x")
+    result = grid.create_json(tree)
+    version = 2 if changed else 1
+    assert [e["version"] for e in result.events if e["event"] == "session"] == [version], result
+    assert result.event("published")["version"] == version
+    words = [e["message"] for e in result.events if e["event"] == "warning" and e["kind"] == "published_meanwhile"]
+    assert [("version 1 " in w) for w in words] == [True] * changed, result
+    grid.check("tree", tree, number=version)
