@@ -11,16 +11,28 @@
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/gauge.h"
 #include "agent/left_plan.h"
 
 static int delete_version(struct agent *a, const struct command_context *c,
                           const struct version *v, struct error *err)
 {
-    if (left_plan_abort_uploads(a, c->paths, v, err) != 0 ||
-        catalog_delete(a, v, err) != 0)
-        return -1;
-    printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
-    return 0;
+    struct gauge_options shown = {0};
+    struct text title = {0};
+    int status;
+
+    text_add_format(&title, "deleting %s:%" PRIu64, v->name, v->number);
+    shown.title = text_string(&title);
+    if (!c->options->quiet)
+        gauge_start(a, &shown);
+    status = left_plan_abort_uploads(a, c->paths, v, err);
+    if (status == 0)
+        status = catalog_delete(a, v, err);
+    gauge_end(a);
+    if (status == 0)
+        printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
+    text_free(&title);
+    return status;
 }
 
 /* ---- one version ---- */
