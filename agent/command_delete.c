@@ -17,6 +17,7 @@
 static int delete_version(struct agent *a, const struct command_context *c,
                           const struct version *v, struct error *err)
 {
+    bool is_gone = v->status == VERSION_DELETED && !v->has_leftovers;
     struct gauge_options shown = {0};
     struct text title = {0};
     int status;
@@ -30,17 +31,39 @@ static int delete_version(struct agent *a, const struct command_context *c,
         status = catalog_delete(a, v, err);
     gauge_end(a);
     if (status == 0)
-        printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
+        printf(is_gone ? "%s version %" PRIu64 " is deleted already\n"
+                       : "deleted %s version %" PRIu64 "\n",
+               v->name, v->number);
     text_free(&title);
     return status;
 }
 
 /* ---- one version ---- */
 
-static int say_nothing_there(const struct options *o, struct error *err)
+/* Not even the datastore is there: catalog_find() knows what is like it. */
+static int say_none_published(struct agent *a, const char *name, struct error *err)
 {
-    return error_set(err, ERROR_NOT_FOUND, 0, "there is no version %" PRIu64 " of %s",
-                     o->version, o->name);
+    struct version v;
+
+    if (catalog_find(a, name, 0, &v, err) == 0)
+        error_set(err, ERROR_CONFLICT, 0, "%s has just been published: try again",
+                  name);
+    version_free(&v);
+    return -1;
+}
+
+static int say_no_version(struct agent *a, const struct options *o, struct error *err)
+{
+    uint64_t newest;
+
+    if (catalog_newest_number(a, o->name, &newest, err) != 0)
+        return -1;
+    if (newest == 0)
+        return say_none_published(a, o->name, err);
+    return error_set(err, ERROR_NOT_FOUND, 0,
+                     "there is no version %" PRIu64
+                     " of %s on %s; the newest is %" PRIu64,
+                     o->version, o->name, a->cluster, newest);
 }
 
 /* A deletion that was interrupted is finished by the same command: what is left of a
@@ -54,7 +77,7 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
     int status = catalog_read(a, o->name, o->version, &v, err);
 
     if (status == 0 && v.status == VERSION_NONE)
-        status = say_nothing_there(o, err);
+        status = say_no_version(a, o, err);
     if (status == 0 && v.status == VERSION_SUCCEEDED) {
         text_add_size(&size, v.record.bytes);
         text_add_format(&question,
@@ -194,9 +217,7 @@ int command_prune(const struct command_context *c)
         return code;
     status = select_versions(&a, c->options->name, is_published, &selected, &err);
     if (status == 0 && selected.n == 0)
-        status = error_set(&err, ERROR_NOT_FOUND, 0,
-                           "there is no published version of %s on %s",
-                           c->options->name, a.cluster);
+        status = say_none_published(&a, c->options->name, &err);
     else if (status == 0 && selected.n <= c->options->keep)
         printf("%s has %zu version%s: nothing to delete\n", c->options->name,
                selected.n, selected.n == 1 ? "" : "s");

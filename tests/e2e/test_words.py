@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from gridtest import Grid, Terminal, write
-from test_signals import lasting, lasting_tree  # noqa: F401
+from test_signals import lasting, lasting_tree, until_some_are_stored  # noqa: F401
 
 pytestmark = pytest.mark.fast
 
@@ -107,3 +107,41 @@ def test_published_meanwhile_from_elsewhere(grid, tmp_path, tree, slow, changed)
     words = [e["message"] for e in result.events if e["event"] == "warning" and e["kind"] == "published_meanwhile"]
     assert [("version 1 " in w) for w in words] == [True] * changed, result
     grid.check("tree", tree, number=version)
+
+
+def test_delete_of_what_is_not_there(grid, tree):
+    write(tree, "a", "x")
+    grid.create(tree)
+    for words in (["delete", "--version", "1"], ["prune", "--keep", "1"]):
+        result = grid("datastore", *words, "--name", "trea", "--yes", code=1)
+        assert "no datastore named trea on local; did you mean tree?" in result.err, result
+    result = grid("datastore", "delete", "--name", "tree", "--version", "7", "--yes", code=1)
+    assert "no version 7 of tree" in result.err and "newest is 1" in result.err, result
+
+
+def test_second_delete_says_that_it_is_deleted_already(grid, tree):
+    write(tree, "a", "x")
+    grid.create(tree)
+    words = ("datastore", "delete", "--name", "tree", "--version", "1", "--yes")
+    assert grid(*words, code=0).out == "deleted tree version 1\n"
+    assert grid(*words, code=0).out == "tree version 1 is deleted already\n"
+
+
+def test_cluster_that_is_deleted_with_unfinished_uploads(grid, tmp_path, tree, slow):
+    login = ("login", "--cluster", "lab", "--store", f"file://{tmp_path}/store")
+    grid(*login, code=0)
+    grid.env["GRID_STORE"] = f"file://{tmp_path}/store"  # where the helpers look
+    env = {"GRID_STORE": ""}
+    lasting_tree(tree, n=30)
+    running = grid.start("datastore", "create", tree, "--jobs", "4", env={**slow(150), **env})
+    until_some_are_stored(grid, running)
+    running.send(signal.SIGTERM)
+    assert running.wait(20).code == 75
+    result = grid("cluster", "delete", "lab", code=0, env=env)
+    again = f"grid login --cluster lab --store file://{tmp_path}/store"
+    assert "1 upload to lab is not finished: tree" in result.err and again in result.err, result
+    result = grid("datastore", "resume", "tree", code=2, env=env)
+    assert "cluster lab" in result.err and again in result.err, result
+    grid(*shlex.split(again)[1:], code=0, env=env)
+    grid("datastore", "resume", "tree", code=0, env=env)
+    grid.check("tree", tree)
