@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "agent/console.h"
+#include "agent/gauge.h"
 #include "base/mem.h"
 #include "transfer/memory_body.h"
 
@@ -33,25 +34,29 @@ int agent_open(struct agent *a, uint64_t max_memory, struct error *err)
     return 0;
 }
 
+static void say_away(void *ctx, const struct error *err)
+{
+    struct agent *a = ctx;
+
+    gauge_give_way(a->gauge, false);
+    if (err != NULL)
+        console_print_waiting(err->text);
+}
+
 int agent_open_store(struct agent *a, const struct cluster *cluster,
                      const struct paths *paths, const struct store_options *wanted,
                      struct error *err)
 {
     struct store_options options = *wanted;
 
+    if (options.away == say_away)
+        options.away_ctx = a;
     options.loop = &a->loop;
     options.budget = a->budget;
     options.connection_memory = budget_limit(a->budget); /* as much as payload */
     a->cluster = cluster->name;
     return cluster_store_open(&a->cluster_store, &a->store, &options, cluster, paths,
                               err);
-}
-
-static void say_away(void *ctx, const struct error *err)
-{
-    (void)ctx;
-    if (err != NULL)
-        console_print_waiting(err->text);
 }
 
 void agent_hurry(struct store_options *wanted)

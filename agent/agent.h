@@ -21,6 +21,7 @@ struct agent {
     struct store *store; /* NULL for commands that need none */
     const char *cluster; /* its name, for people and events */
     int signal;          /* the first SIGINT or SIGTERM, 0 before that */
+    struct gauge *gauge; /* how far a long command is; NULL: nothing is shown */
 
     /* Private. */
     struct cluster_store cluster_store;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "agent/gauge.h"
 #include "agent/nearest.h"
 #include "agent/open_uploads.h"
 #include "agent/ownership.h"
@@ -373,6 +374,8 @@ static int delete_collected(struct deletion *d, struct error *err)
         status = agent_do(d->agent, &op, err);
         store_op_clear(&op);
     }
+    if (status == 0)
+        gauge_add_files(d->agent->gauge, d->n);
     for (size_t i = 0; i < d->n; i++)
         free(d->keys[i]);
     d->n = d->n_large = 0;

@@ -11,24 +11,60 @@
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/figure.h"
+#include "agent/gauge.h"
 #include "agent/left_plan.h"
 
 static int delete_version(struct agent *a, const struct command_context *c,
                           const struct version *v, struct error *err)
 {
-    if (left_plan_abort_uploads(a, c->paths, v, err) != 0 ||
-        catalog_delete(a, v, err) != 0)
-        return -1;
-    printf("deleted %s version %" PRIu64 "\n", v->name, v->number);
-    return 0;
+    bool is_gone = v->status == VERSION_DELETED && !v->has_leftovers;
+    struct gauge_options shown = {0};
+    struct text title = {0};
+    int status;
+
+    text_add_format(&title, "deleting %s:%" PRIu64, v->name, v->number);
+    shown.title = text_string(&title);
+    if (!c->options->quiet)
+        gauge_start(a, &shown);
+    status = left_plan_abort_uploads(a, c->paths, v, err);
+    if (status == 0)
+        status = catalog_delete(a, v, err);
+    gauge_end(a);
+    if (status == 0)
+        printf(is_gone ? "%s version %" PRIu64 " is deleted already\n"
+                       : "deleted %s version %" PRIu64 "\n",
+               v->name, v->number);
+    text_free(&title);
+    return status;
 }
 
 /* ---- one version ---- */
 
-static int say_nothing_there(const struct options *o, struct error *err)
+/* Not even the datastore is there: catalog_find() knows what is like it. */
+static int say_none_published(struct agent *a, const char *name, struct error *err)
 {
-    return error_set(err, ERROR_NOT_FOUND, 0, "there is no version %" PRIu64 " of %s",
-                     o->version, o->name);
+    struct version v;
+
+    if (catalog_find(a, name, 0, &v, err) == 0)
+        error_set(err, ERROR_CONFLICT, 0, "%s has just been published: try again",
+                  name);
+    version_free(&v);
+    return -1;
+}
+
+static int say_no_version(struct agent *a, const struct options *o, struct error *err)
+{
+    uint64_t newest;
+
+    if (catalog_newest_number(a, o->name, &newest, err) != 0)
+        return -1;
+    if (newest == 0)
+        return say_none_published(a, o->name, err);
+    return error_set(err, ERROR_NOT_FOUND, 0,
+                     "there is no version %" PRIu64
+                     " of %s on %s; the newest is %" PRIu64,
+                     o->version, o->name, a->cluster, newest);
 }
 
 /* A deletion that was interrupted is finished by the same command: what is left of a
@@ -37,17 +73,18 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
                          struct error *err)
 {
     const struct options *o = c->options;
-    struct text question = {0}, size = {0};
+    struct text question = {0};
     struct version v;
     int status = catalog_read(a, o->name, o->version, &v, err);
 
     if (status == 0 && v.status == VERSION_NONE)
-        status = say_nothing_there(o, err);
+        status = say_no_version(a, o, err);
     if (status == 0 && v.status == VERSION_SUCCEEDED) {
-        text_add_size(&size, v.record.bytes);
-        text_add_format(&question,
-                        "delete %s version %" PRIu64 " (%" PRIu64 " files, %s)?",
-                        v.name, v.number, v.record.files, text_string(&size));
+        text_add_format(&question, "delete %s version %" PRIu64 " (", v.name, v.number);
+        figure_add_noun(&question, v.record.files, "file", "files");
+        text_add(&question, ", ");
+        text_add_size(&question, v.record.bytes);
+        text_add(&question, ")?");
     } else if (status == 0) {
         text_add_format(&question, "delete %s version %" PRIu64 " (%s)?", v.name,
                         v.number, version_status_name(v.status));
@@ -57,7 +94,6 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
         status = delete_version(a, c, &v, err);
     version_free(&v);
     text_free(&question);
-    text_free(&size);
     return status;
 }
 
@@ -166,7 +202,7 @@ int command_delete(const struct command_context *c)
     else
         status = delete_number(&a, c, &code, &err);
     if (status != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     agent_close(&a);
     return code;
 }
@@ -182,9 +218,7 @@ int command_prune(const struct command_context *c)
         return code;
     status = select_versions(&a, c->options->name, is_published, &selected, &err);
     if (status == 0 && selected.n == 0)
-        status = error_set(&err, ERROR_NOT_FOUND, 0,
-                           "there is no published version of %s on %s",
-                           c->options->name, a.cluster);
+        status = say_none_published(&a, c->options->name, &err);
     else if (status == 0 && selected.n <= c->options->keep)
         printf("%s has %zu version%s: nothing to delete\n", c->options->name,
                selected.n, selected.n == 1 ? "" : "s");
@@ -192,7 +226,7 @@ int command_prune(const struct command_context *c)
         status = confirm_and_delete(&a, c, &selected,
                                     selected.n - (size_t)c->options->keep, &code, &err);
     if (status != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     free(selected.numbers);
     agent_close(&a);
     return code;

@@ -11,6 +11,9 @@
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/contents.h"
+#include "agent/exit_code.h"
+#include "agent/figure.h"
+#include "agent/gauge.h"
 #include "agent/json_line.h"
 #include "agent/verify.h"
 
@@ -26,7 +29,7 @@ static int open_version(struct agent *a, struct version *v,
 
     memset(v, 0, sizeof *v);
     if (name_parse(name, &number, c->options->positional[0], &err) != 0) {
-        *code = command_fail(&err);
+        *code = command_fail(c->options, &err);
         return -1;
     }
     if (command_open(a, c, code) != 0)
@@ -34,7 +37,7 @@ static int open_version(struct agent *a, struct version *v,
     if (catalog_fold_name(a, name, &err) == 0 &&
         catalog_find(a, name, number, v, &err) == 0)
         return 0;
-    *code = command_fail(&err);
+    *code = command_fail(c->options, &err);
     version_free(v);
     agent_close(a);
     return -1;
@@ -123,7 +126,7 @@ int command_files(const struct command_context *c)
     if (open_version(&a, &v, c, &code) != 0)
         return code;
     if (contents_read(&a, &v, take_files, &f, &err) != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     version_free(&v);
     agent_close(&a);
     return code;
@@ -218,7 +221,7 @@ int command_url(const struct command_context *c)
         return code;
     if (c->options->positional[1] != NULL) {
         if (print_url_of(&a, &v, c->options, &err) != 0)
-            code = command_fail(&err);
+            code = command_fail(c->options, &err);
     } else {
         char *url = catalog_url(&a, v.name, v.number);
         print_url(c->options, url, "data/");
@@ -231,12 +234,17 @@ int command_url(const struct command_context *c)
 
 /* ---- verify ---- */
 
+struct verifying {
+    struct agent *agent;
+    bool is_json;
+};
+
 static void on_finding(void *ctx, const struct verify_finding *f)
 {
-    const struct options *o = ctx;
+    const struct verifying *v = ctx;
     struct text line = {0};
 
-    if (o->json) {
+    if (v->is_json) {
         json_line_begin(&line);
         json_line_path(&line, "path", f->path);
         json_line_u64(&line, "size", f->size);
@@ -248,6 +256,8 @@ static void on_finding(void *ctx, const struct verify_finding *f)
         text_add_printable(&line, f->path, strlen(f->path));
         text_add_format(&line, ": %s\n", f->detail);
     }
+    if (line.size > 0)
+        gauge_give_way(v->agent->gauge, true);
     fputs(text_string(&line), stdout);
     text_free(&line);
 }
@@ -255,31 +265,70 @@ static void on_finding(void *ctx, const struct verify_finding *f)
 static void print_verdict(const struct options *o, const struct version *v,
                           const struct verify_summary *s)
 {
-    struct text size = {0};
+    struct text line = {0};
 
-    if (o->json)
-        return;
-    text_add_size(&size, s->bytes);
-    if (s->problems == 0)
-        printf("%s version %" PRIu64 ": %" PRIu64 " file%s, %s: %s\n", v->name,
-               v->number, s->files, s->files == 1 ? "" : "s", text_string(&size),
-               o->deep
-                   ? "every byte is as it was uploaded"
-                   : "all present, sizes as in the manifest (--deep reads the bytes)");
-    else
-        printf("%s version %" PRIu64 ": %" PRIu64 " of %" PRIu64 " files are damaged\n",
-               v->name, v->number, s->problems, s->files);
-    text_free(&size);
+    text_add_format(&line, "%s version %" PRIu64 ": ", v->name, v->number);
+    if (s->problems > 0) {
+        text_add_format(&line, "%" PRIu64 " of ", s->problems);
+        figure_add_noun(&line, s->files, "file", "files");
+        text_add(&line, s->problems == 1 ? " is damaged\n" : " are damaged\n");
+    } else {
+        figure_add_noun(&line, s->files, "file", "files");
+        text_add(&line, ", ");
+        text_add_size(&line, s->bytes);
+        text_add(&line, o->deep ? ": every byte is as it was uploaded\n"
+                                : ": all present, sizes as in the manifest (--deep "
+                                  "reads the bytes)\n");
+    }
+    fputs(text_string(&line), stdout);
+    fflush(stdout);
+    text_free(&line);
+}
+
+/* Versions are immutable: nothing mends this one but its own bytes. */
+static void say_remedy(const struct version *v)
+{
+    fprintf(stderr,
+            "Make a new version from the source (grid datastore create SOURCE --name "
+            "%s),\nor put the objects back below %s/v%" PRIu64 "/ from a copy and "
+            "verify again.\n",
+            v->name, v->name, v->number);
+}
+
+static int verify(const struct verify_options *options, const struct options *o,
+                  struct error *err)
+{
+    const struct version *v = options->version;
+    struct gauge_options shown = {.files = v->record.files,
+                                  .bytes = o->deep ? v->record.bytes : 0};
+    struct verify_summary summary;
+    struct text title = {0};
+    int status;
+
+    text_add_format(&title, "verifying %s:%" PRIu64, v->name, v->number);
+    shown.title = text_string(&title);
+    if (!o->quiet)
+        gauge_start(options->agent, &shown);
+    status = verify_run(options, &summary, err);
+    gauge_end(options->agent);
+    text_free(&title);
+    if (status != 0)
+        return command_fail(o, err);
+    if (!o->json)
+        print_verdict(o, v, &summary);
+    if (summary.problems > 0)
+        say_remedy(v);
+    return summary.problems > 0 ? EXIT_FAILED : EXIT_DONE;
 }
 
 int command_verify(const struct command_context *c)
 {
+    struct agent a;
+    struct verifying verifying = {.agent = &a, .is_json = c->options->json};
     struct verify_options options = {.deep = c->options->deep,
                                      .jobs = VERIFY_JOBS,
                                      .found = on_finding,
-                                     .ctx = (void *)c->options};
-    struct verify_summary summary;
-    struct agent a;
+                                     .ctx = &verifying};
     struct version v;
     struct error err;
     int code = 0;
@@ -288,12 +337,7 @@ int command_verify(const struct command_context *c)
         return code;
     options.agent = &a;
     options.version = &v;
-    if (verify_run(&options, &summary, &err) != 0) {
-        code = command_fail(&err);
-    } else {
-        print_verdict(c->options, &v, &summary);
-        code = summary.problems > 0;
-    }
+    code = verify(&options, c->options, &err);
     version_free(&v);
     agent_close(&a);
     return code;

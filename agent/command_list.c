@@ -131,7 +131,7 @@ static int list_one(const struct command_context *c, struct listing *l)
         return code;
     l->agent = &a;
     if (list_cluster(l, &err) != 0)
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     l->agent = NULL;
     agent_close(&a);
     return code;

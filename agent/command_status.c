@@ -34,7 +34,7 @@ static const char *state_of(const struct session_status *s)
     return strcmp(s->state, "published") == 0 ? "succeeded" : "interrupted";
 }
 
-static void print_json(const struct session_status *s)
+static void add_json(struct text *out, const struct session_status *s)
 {
     struct text line = {0};
 
@@ -60,8 +60,7 @@ static void print_json(const struct session_status *s)
     json_line_string(&line, "reason", s->reason);
     json_line_string(&line, "log", s->log);
     json_line_end(&line);
-    fputs(text_string(&line), stdout);
-    fflush(stdout);
+    text_add_bytes(out, line.data, line.size);
     text_free(&line);
 }
 
@@ -75,39 +74,35 @@ static void add_figures(struct text *text, const struct session_status *s)
     text_add_size(text, s->bytes_done);
     text_add(text, " of ");
     text_add_size(text, s->bytes_total);
-    if (session_status_is_alive(s)) {
+    if (session_status_is_alive(s) && s->reason[0] == '\0') {
         text_add(text, ", ");
         figure_add_rate(text, s->rate);
     }
-    if (session_status_is_alive(s) && s->eta_s > 0) {
+    if (session_status_is_alive(s) && s->reason[0] == '\0' && s->eta_s > 0) {
         text_add(text, ", ready in about ");
         text_add_duration(text, (uint64_t)s->eta_s);
     }
     text_add(text, "\n");
 }
 
-static void print_text(const struct session_status *s)
+static void add_text(struct text *out, const struct session_status *s)
 {
     const char *state = state_of(s);
-    struct text text = {0};
 
-    text_add_format(&text, "%s version %" PRIu64 " on %s: %s\n", s->name, s->version,
+    text_add_format(out, "%s version %" PRIu64 " on %s: %s\n", s->name, s->version,
                     s->cluster, state);
-    add_figures(&text, s);
-    text_add_format(&text, "  from %s\n", s->source);
+    add_figures(out, s);
+    text_add_format(out, "  from %s\n", s->source);
     if (session_status_is_alive(s) && s->reason[0] != '\0')
-        text_add_format(&text, "  waiting: %s\n", s->reason);
+        text_add_format(out, "  waiting: %s\n", s->reason);
     if (session_status_is_alive(s))
-        text_add_format(&text, "  by pid %" PRId64 " on %s; log: %s\n", s->pid, s->host,
+        text_add_format(out, "  by pid %" PRId64 " on %s; log: %s\n", s->pid, s->host,
                         s->log);
     if (strcmp(state, "interrupted") == 0) {
         if (s->reason[0] != '\0')
-            text_add_format(&text, "  stopped: %s\n", s->reason);
-        text_add_format(&text, "  go on with: grid datastore resume %s\n", s->name);
+            text_add_format(out, "  stopped: %s\n", s->reason);
+        text_add_format(out, "  go on with: grid datastore resume %s\n", s->name);
     }
-    fputs(text_string(&text), stdout);
-    fflush(stdout);
-    text_free(&text);
 }
 
 struct query {
@@ -117,6 +112,7 @@ struct query {
     unsigned n_found, n_alive;
     char *socket; /* of one that is alive */
     int64_t pid;
+    struct text shown; /* what is to be printed of them */
 };
 
 static bool is_asked_for(const struct query *q, const struct session_status *s)
@@ -143,9 +139,9 @@ static void on_session(void *ctx, const struct session_status *s)
     if (q->only_alive)
         return;
     if (q->options->json)
-        print_json(s);
+        add_json(&q->shown, s);
     else
-        print_text(s);
+        add_text(&q->shown, s);
 }
 
 static void pause_ms(long ms)
@@ -171,11 +167,11 @@ static int show_from_store(const struct command_context *c, const char *name)
     memset(&v, 0, sizeof v);
     if (catalog_newest_number(&a, name, &newest, &err) != 0 ||
         (newest > 0 && catalog_read(&a, name, newest, &v, &err) != 0)) {
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     } else if (newest == 0) {
         error_set(&err, ERROR_NOT_FOUND, 0,
                   "there is no session and no datastore named %s", name);
-        code = command_fail(&err);
+        code = command_fail(c->options, &err);
     } else if (c->options->json) {
         struct text line = {0};
         json_line_begin(&line);
@@ -197,6 +193,18 @@ static int show_from_store(const struct command_context *c, const char *name)
     return code;
 }
 
+/* On a terminal each look stands in place of the one before. */
+static void show(struct query *q)
+{
+    bool is_redrawn = q->options->watch && !q->options->json && isatty(STDOUT_FILENO);
+
+    if (is_redrawn && q->n_found > 0)
+        fputs("\033[H\033[J", stdout);
+    fputs(text_string(&q->shown), stdout);
+    fflush(stdout);
+    text_clear(&q->shown);
+}
+
 int command_status(const struct command_context *c)
 {
     struct query q = {.options = c->options, .name = c->options->positional[0]};
@@ -204,16 +212,16 @@ int command_status(const struct command_context *c)
 
     for (;;) {
         q.n_found = q.n_alive = 0;
-        if (c->options->watch && !c->options->json && isatty(STDOUT_FILENO))
-            fputs("\033[H\033[J", stdout); /* in place of the last look */
         if (session_status_each(paths_of(c->paths, PATHS_SESSIONS), on_session, &q,
                                 &err) != 0)
-            return command_fail(&err);
+            return command_fail(c->options, &err);
+        show(&q);
         if (!c->options->watch || q.n_alive == 0)
             break;
         pause_ms(1000);
     }
     free(q.socket);
+    text_free(&q.shown);
     if (q.n_found > 0)
         return EXIT_DONE;
     if (q.name != NULL)
@@ -254,7 +262,7 @@ int command_stop(const struct command_context *c)
     }
     free(q.socket);
     if (status != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     printf("stopped %s; go on with: grid datastore resume %s\n", q.name, q.name);
     return EXIT_DONE;
 }
@@ -325,7 +333,7 @@ int command_clearcache(const struct command_context *c)
     unsigned n_kept = 0;
 
     if (clear_folder(paths_of(c->paths, PATHS_SESSIONS), &n_kept, &err) != 0)
-        return command_fail(&err);
+        return command_fail(c->options, &err);
     printf("the local checkpoints are gone%s\n",
            n_kept > 0 ? ", but for those of running uploads" : "");
     return EXIT_DONE;

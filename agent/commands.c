@@ -7,12 +7,47 @@
 #include "agent/agent.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/json_event.h"
 #include "agent/memory.h"
 
-int command_fail(const struct error *err)
+/* On stdout, for who reads --json: one event, as an upload tells it. */
+static void print_event(struct event *event)
 {
-    console_print_error(err->text, exit_hint_for(err));
-    return exit_code_for(err);
+    struct text line = {0};
+
+    event->time_ms = agent_clock_ms();
+    json_event_add(&line, event);
+    fputs(text_string(&line), stdout);
+    fflush(stdout);
+    text_free(&line);
+}
+
+/* Of an upload, `stopped` is the last word in any case. */
+static void print_end(const struct options *o, const struct error *err,
+                      const char *hint, int code)
+{
+    struct event error = {.kind = EVENT_ERROR}, stopped = {.kind = EVENT_STOPPED};
+
+    error.error = (struct event_error){
+        .kind = error_kind_name(err->kind), .message = err->text, .hint = hint};
+    print_event(&error);
+    stopped.stopped = (struct event_stopped){.exit_code = code, .reason = err->text};
+    if (o->command == COMMAND_CREATE || o->command == COMMAND_RESUME)
+        print_event(&stopped);
+}
+
+int command_refuse(const struct options *o, const struct error *err, const char *hint,
+                   int code)
+{
+    if (o->json)
+        print_end(o, err, hint, code);
+    console_print_error(err->text, hint);
+    return code;
+}
+
+int command_fail(const struct options *o, const struct error *err)
+{
+    return command_refuse(o, err, exit_hint_for(err), exit_code_for(err));
 }
 
 int command_open(struct agent *a, const struct command_context *c, int *code)
@@ -22,12 +57,12 @@ int command_open(struct agent *a, const struct command_context *c, int *code)
 
     agent_hurry(&wanted);
     if (agent_open(a, memory_for_payload(c->options->max_memory), &err) != 0) {
-        *code = command_fail(&err);
+        *code = command_fail(c->options, &err);
         return -1;
     }
     if (agent_open_store(a, c->cluster, c->paths, &wanted, &err) == 0)
         return 0;
-    *code = command_fail(&err);
+    *code = command_fail(c->options, &err);
     agent_close(a);
     return -1;
 }

@@ -32,8 +32,13 @@ int command_prune(const struct command_context *c);
 int command_user(const struct command_context *c);
 int command_cluster(const struct command_context *c);
 
-/* "error: ..." with the hint that fits; returns the exit code that follows from it. */
-int command_fail(const struct error *err);
+/* "error: ..." and a hint (may be NULL) on stderr; with --json the same as events on
+ * stdout.  Returns code. */
+int command_refuse(const struct options *o, const struct error *err, const char *hint,
+                   int code);
+
+/* The same, with the hint and the exit code that follow from the error. */
+int command_fail(const struct options *o, const struct error *err);
 
 /* Open the agent with the store of c->cluster; on failure command_fail() has been
  * called and its code is in *code. */

@@ -68,7 +68,7 @@ static int run(const struct options *o)
     if (paths_find(&paths, &err) != 0 || config_load(&config, &paths, &err) != 0 ||
         (chooses_cluster(o) &&
          config_choose_cluster(&c.cluster, &config, o->cluster, &err) != 0))
-        code = command_fail(&err);
+        code = command_fail(o, &err);
     else
         code = commands[o->command](&c);
     config_free(&config);
@@ -86,7 +86,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     set_worker_threads();
     if (options_parse(&options, argc, argv, &err) != 0)
-        code = command_fail(&err);
+        code = command_fail(&options, &err);
     else if (options.command == COMMAND_VERSION)
         puts("grid " GRID_VERSION);
     else if (options.command != COMMAND_HELP)

@@ -146,7 +146,9 @@ static const struct option_spec verify_options[] = {
     {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
      "the cluster to work with", "lab"},
     {"deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
-     "read every byte back and hash it", NULL},
+     "read every byte back and compare its hash", NULL},
+    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
+     "errors and the result only", NULL},
     {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
      "one JSON object a line on stdout", NULL},
 };
@@ -161,6 +163,8 @@ static const struct option_spec delete_options[] = {
     {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
      "the cluster to work with", "lab"},
     {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
+    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
+     "errors and the result only", NULL},
 };
 
 static const struct option_spec prune_options[] = {
@@ -171,6 +175,8 @@ static const struct option_spec prune_options[] = {
     {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
      "the cluster to work with", "lab"},
     {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
+    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
+     "errors and the result only", NULL},
 };
 
 /* ---- checks ---- */
@@ -283,7 +289,8 @@ static const struct command_spec commands[] = {
      files_options, ARRAY_SIZE(files_options), NULL},
     {COMMAND_VERIFY, "datastore", "verify", "NAME[:VERSION]", 1, 1,
      "Check every object against the manifest",
-     "Present, size, checksum; with --deep the bytes are read back and hashed.\n",
+     "Present, and of the right size; --deep reads every byte back and compares its\n"
+     "hash.  (The manifest has hashes of the content, which a store cannot tell.)\n",
      "grid datastore verify imagenet --deep", verify_options,
      ARRAY_SIZE(verify_options), NULL},
     {COMMAND_DELETE, "datastore", "delete", "", 0, 0,

@@ -376,6 +376,7 @@ static void tell_published(struct session *s, const struct datastore_record *r)
         .parts = report_parts(s->report),
         .requests = counts.requests,
         .retries = counts.retries,
+        .skipped = r->skipped_count,
         .seconds = (double)(loop_now_ms(&s->agent.loop) - s->started_ms) / 1000,
     };
     tell(s, &event);
@@ -440,6 +441,25 @@ static int upload(struct session *s, struct error *err)
     return status;
 }
 
+static int begin_after_published(struct session *s, struct error *err)
+{
+    struct text message = {0};
+
+    text_add_format(&message,
+                    "version %" PRIu64 " was published meanwhile, and the source has "
+                    "changed since: this is a new version",
+                    s->own.version);
+    session_warn(s, "published_meanwhile", NULL, text_string(&message));
+    text_free(&message);
+    s->is_published = false;
+    if (session_begin_next(s, err) != 0)
+        return -1;
+    ownership_start_beat(&s->own, &ownership_events, s);
+    report_set_version(s->report, s->own.version);
+    tell_session(s);
+    return 0;
+}
+
 /* The last run was killed right behind the publication.  When the source is still what
  * was published the user has what was asked for; else this is a new version. */
 static int finish_published(struct session *s, struct error *err)
@@ -453,13 +473,14 @@ static int finish_published(struct session *s, struct error *err)
     fill_walk(s, &walk, leave_out);
     if (catalog_find(&s->agent, s->name, s->own.version, &v, err) == 0)
         is_same = same_tree(&s->agent, &v, &walk, err);
-    if (is_same == 1)
+    if (is_same == 1) {
+        tell_session(s);
         tell_published(s, &v.record);
+    }
     version_free(&v);
     if (is_same != 0)
         return is_same == 1 ? 0 : -1;
-    s->is_published = false;
-    return session_begin_next(s, err);
+    return begin_after_published(s, err);
 }
 
 /* ---- beginning and end ---- */
@@ -579,7 +600,8 @@ static void session_announce(struct session *s)
         ownership_start_beat(&s->own, &ownership_events, s);
     start_control(s);
     start_report(s);
-    tell_session(s);
+    if (!s->is_published) /* else it is not known yet which version this will be */
+        tell_session(s);
     if (!agent_store_verifies(&s->agent)) /* whoever owns a number has probed it */
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
@@ -593,9 +615,6 @@ static int session_go(struct session *s, struct error *err)
             return -1;
         if (s->is_published)
             return 0;
-        ownership_start_beat(&s->own, &ownership_events, s);
-        report_set_version(s->report, s->own.version);
-        tell_session(s);
     }
     return upload(s, err);
 }
@@ -641,6 +660,15 @@ static int exit_code_of(struct session *s, const struct error *err)
     return exit_code_for(err);
 }
 
+/* For people: as the run itself says it, and `status` afterwards. */
+static const char *stop_reason(const struct session *s, const struct error *err)
+{
+    return s->stop_asked                ? "asked to stop"
+           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
+           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
+                                        : err->text;
+}
+
 static void tell_stopped(struct session *s, const struct error *err, int code)
 {
     struct event event = {.kind = EVENT_STOPPED};
@@ -651,10 +679,7 @@ static void tell_stopped(struct session *s, const struct error *err, int code)
     event.stopped.exit_code = code;
     event.stopped.resumable = (s->report != NULL && code != EXIT_USAGE) ||
                               (err->kind == ERROR_NETWORK && code == EXIT_RESUMABLE);
-    event.stopped.reason = s->stop_asked                ? "asked to stop"
-                           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
-                           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
-                                                        : err->text;
+    event.stopped.reason = stop_reason(s, err);
     event.stopped.resume_command =
         event.stopped.resumable && is_begun(s) ? text_string(&command) : NULL;
     if (s->report != NULL)
@@ -668,7 +693,7 @@ static void tell_stopped(struct session *s, const struct error *err, int code)
 static int session_end(struct session *s, int status, const struct error *err)
 {
     int code = status == 0 ? EXIT_DONE : exit_code_of(s, err);
-    const char *reason = status == 0 ? "" : err->text;
+    const char *reason = status == 0 ? "" : stop_reason(s, err);
     struct error final = *err;
 
     if (status != 0) {

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,6 +264,17 @@ bool session_status_is_alive(const struct session_status *s)
     gethostname(host, sizeof host - 1);
     return s->exit_code < 0 && s->pid > 0 && strcmp(s->host, host) == 0 &&
            (kill((pid_t)s->pid, 0) == 0 || errno == EPERM);
+}
+
+const char session_busy_hint[] =
+    "watch it with `grid datastore status`; `grid datastore stop` ends it so that it "
+    "can go on";
+
+int session_status_refuse(const struct session_status *s, struct error *err)
+{
+    return error_set(err, ERROR_CONFLICT, 0,
+                     "%s is being uploaded already, by pid %" PRId64 " on %s", s->name,
+                     s->pid, s->host);
 }
 
 static bool is_status_file(const char *name)

@@ -58,6 +58,11 @@ void session_status_free(struct session_status *s);
 /* Is the process alive that wrote it (on this host)? */
 bool session_status_is_alive(const struct session_status *s);
 
+/* Nobody else may go on with it meanwhile: ERROR_CONFLICT says who is at it, the hint
+ * what to do. */
+int session_status_refuse(const struct session_status *s, struct error *err);
+extern const char session_busy_hint[];
+
 /* All status files of a folder: each(ctx, status). */
 int session_status_each(const char *folder,
                         void (*each)(void *ctx, const struct session_status *s),

@@ -80,13 +80,9 @@ static int say_busy(struct session *s, struct error *err)
     struct session_status other;
     struct error ignored;
 
-    s->hint =
-        "watch it with `grid datastore status`; `grid datastore stop` ends it so that "
-        "it can go on";
+    s->hint = session_busy_hint;
     if (session_status_read(&other, s->files.status, &ignored) == 0)
-        error_set(err, ERROR_CONFLICT, 0,
-                  "%s is being uploaded already, by pid %" PRId64 " on %s", s->name,
-                  other.pid, other.host);
+        session_status_refuse(&other, err);
     else
         error_set(err, ERROR_CONFLICT, 0,
                   "%s is being uploaded already, by another grid on this machine",
@@ -202,8 +198,8 @@ static int check_shape(struct session *s, const char *shape, struct error *err)
     return error_set(
         err, ERROR_USAGE, 0,
         "an interrupted upload of %s was begun with other filters or another "
-        "symlink policy (%s)",
-        s->name, shape);
+        "symlink policy; with those it goes on by `grid datastore resume %s` (%s)",
+        s->name, s->name, shape);
 }
 
 /*
@@ -463,6 +459,7 @@ int session_open(struct session *s, struct error *err)
     status = choose_session(s, err);
     if (status == 0 && s->q->is_resume)
         return error_set(err, ERROR_NOT_FOUND, 0,
-                         "there is no interrupted upload of %s to resume", s->name);
+                         "there is no interrupted upload of %s on cluster %s to resume",
+                         s->name, s->agent.cluster);
     return status == 0 ? begin_session(s, err) : status < 0 ? -1 : 0;
 }

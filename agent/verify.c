@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/contents.h"
+#include "agent/gauge.h"
 #include "base/mem.h"
 
 struct verification {
@@ -52,6 +53,7 @@ static void report(struct check *c, const char *status, const char *detail)
     v->summary->files++;
     v->summary->bytes += finding.size;
     v->summary->problems += strcmp(status, "ok") != 0;
+    gauge_add_files(v->o->agent->gauge, 1);
     v->o->found(v->o->ctx, &finding);
 }
 
@@ -137,6 +139,7 @@ static void sink_write(struct sink *sink, struct span bytes, body_done_fn *done,
     if (c->chunk.size > left)
         c->chunk.size = (size_t)left;
     c->n_bytes += c->chunk.size;
+    gauge_add_bytes(c->v->o->agent->gauge, c->chunk.size);
     c->chunk_done = done;
     c->chunk_ctx = ctx;
     loop_work(&c->v->o->agent->loop, &c->work, hash_work, on_hashed, c);
