@@ -14,7 +14,7 @@
  */
 struct s3_attempt;
 struct s3_probe;
-struct s3_token;
+struct s3_memo;
 
 enum s3_readiness {
     S3_NEW,     /* nothing is known */
@@ -47,7 +47,7 @@ struct s3 {
 
     struct s3_probe *probe;     /* finding out; NULL: not now */
     struct s3_attempt *waiting; /* for its outcome */
-    struct s3_token *tokens;    /* of uploads that were created here */
+    struct s3_memo *memos;      /* of open uploads */
     bool is_closing;            /* as soon as the probe has ended */
 };
 

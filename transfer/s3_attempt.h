@@ -50,6 +50,11 @@ void s3_attempt_attach_body(struct s3_attempt *a, struct s3_request *r);
 /* Headers of whatever makes a new object. */
 void s3_attempt_object_headers(struct s3_attempt *a, struct s3_request *r);
 
+/* Is the op's upload there, and what of it is known? */
+void s3_attempt_ask_for_parts(struct s3_attempt *a,
+                              void (*on_answer)(struct s3_attempt *a,
+                                                struct s3_request *r));
+
 /* The verbs. */
 void s3_put_start(struct s3_attempt *a);
 void s3_part_start(struct s3_attempt *a);
@@ -67,12 +72,25 @@ void s3_bucket_start(struct s3_attempt *a);
 /* Free a listing's cursor. */
 void s3_list_end(struct store *store, struct store_op *op);
 
-/* The token that an object is marked with when an upload makes it; "" where unknown. */
+/* What this process remembers of an upload that is open: zeroed where it was not created
+ * here, until more is found out. */
 enum { S3_TOKEN_MAX = 33 };
-void s3_token_add(struct s3 *s3, const char *upload_id, const char *token);
-const char *s3_token_find(const struct s3 *s3, const char *upload_id);
-void s3_token_drop(struct s3 *s3, const char *upload_id);
-void s3_token_free_all(struct s3 *s3);
+struct s3_memo {
+    struct s3_memo *next;
+
+    /* Random, in the metadata of the object that the upload makes: so it can be told
+     * from an older one of the same size.  "": not known. */
+    char token[S3_TOKEN_MAX];
+
+    /* Was it created with one?  The parts of one that was not must not bring any. */
+    enum { S3_CHECKSUM_UNKNOWN, S3_CHECKSUM_NONE, S3_CHECKSUM_CRC32C } checksum;
+    char upload_id[];
+};
+
+struct s3_memo *s3_memo_find(const struct s3 *s3, const char *upload_id); /* or NULL */
+struct s3_memo *s3_memo_make(struct s3 *s3, const char *upload_id); /* or find it */
+void s3_memo_drop(struct s3 *s3, const char *upload_id);
+void s3_memo_free_all(struct s3 *s3);
 extern const char s3_token_header[];
 
 #endif

@@ -178,19 +178,27 @@ static bool learn_region(struct s3_request *r)
     return strcmp(region, r->s3->address.region) == 0;
 }
 
-static bool learn_clock(struct s3_request *r)
+static void measure_clock(struct s3_request *r)
 {
     int64_t date_ms, offset_s;
 
     if (s3_request_get_date_ms(r, "Date", &date_ms) != 0)
-        return false;
+        return;
     offset_s = date_ms / 1000 - (s3_now_s(r->s3) - r->s3->clock_offset_s);
     if (llabs(offset_s - r->s3->clock_offset_s) < CLOCK_OFF_S)
-        return false;
+        return;
     log_line(LOG_WARNING, LOG_STORE, "this machine's clock is %lld s off the store's",
              (long long)-offset_s);
     r->s3->clock_offset_s = offset_s;
-    return true;
+}
+
+/* What counts is the time that it was signed with: of several requests under way the
+ * first to be refused learns the offset for all, and one that was held up for long was
+ * signed with a time that was right once. */
+static bool learn_clock(struct s3_request *r)
+{
+    measure_clock(r);
+    return llabs(r->signed_at_s - s3_now_s(r->s3)) >= CLOCK_OFF_S;
 }
 
 /* Another request may have learnt it while this one was under way. */

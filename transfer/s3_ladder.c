@@ -38,6 +38,15 @@ void s3_ladder(const struct s3 *s3, bool is_streamed, enum s3_rung out[S3_RUNGS]
             out[n++] = (enum s3_rung)rung;
 }
 
+enum s3_rung s3_ladder_without_crc(const struct s3 *s3)
+{
+    enum s3_rung rung = S3_RUNG_SHA256;
+
+    while (!s3_ladder_allows(s3, false, rung))
+        rung++;
+    return rung;
+}
+
 bool s3_ladder_fits(const struct s3 *s3, const struct s3_traits *traits)
 {
     return traits->streamed != S3_RUNG_UNKNOWN &&

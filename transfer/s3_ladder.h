@@ -23,6 +23,9 @@ bool s3_ladder_allows(const struct s3 *s3, bool is_streamed, enum s3_rung rung);
 /* Must the signature cover the bytes, whatever the rung? */
 bool s3_ladder_signs(const struct s3 *s3);
 
+/* The best that every store understands, for parts that must not bring a CRC32C. */
+enum s3_rung s3_ladder_without_crc(const struct s3 *s3);
+
 /* What another run has found out: may it still be used? */
 bool s3_ladder_fits(const struct s3 *s3, const struct s3_traits *traits);
 

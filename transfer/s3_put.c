@@ -2,6 +2,7 @@
  * Put and upload part: the bytes, with what lets the store check them.
  *
  *     put                       PUTTING ---> end
+ *     part                      [ASKING for the upload's checksum -->] PUTTING ---> end
  *     put, if absent            PUTTING with If-None-Match ---> end
  *     the same, not honoured    LOOKING --not there--> PUTTING ---> end
  *
@@ -122,6 +123,11 @@ void s3_put_start(struct s3_attempt *a)
 
 /* ---- upload part ---- */
 
+static bool is_crc(enum s3_rung rung)
+{
+    return rung == S3_RUNG_TRAILER || rung == S3_RUNG_HEADER;
+}
+
 /* Does the store say that it has the digest?  Only then may it be told to it again. */
 static uint32_t confirmed_crc(const struct s3_attempt *a, const struct s3_request *r)
 {
@@ -146,9 +152,10 @@ static void on_part(struct s3_attempt *a, struct s3_request *r)
     end_sent(a, r);
 }
 
-void s3_part_start(struct s3_attempt *a)
+static void send_part(struct s3_attempt *a)
 {
     struct s3_request *r = s3_attempt_request(a, "PUT", a->op->key);
+    const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
     char number[12];
 
     snprintf(number, sizeof number, "%u", a->op->part.number);
@@ -156,5 +163,39 @@ void s3_part_start(struct s3_attempt *a)
     s3_request_query(r, "uploadId", a->op->upload_id);
     r->needs_etag = true;
     s3_attempt_attach_body(a, r);
+    if (is_crc(a->payload.rung) &&
+        (memo == NULL || memo->checksum != S3_CHECKSUM_CRC32C)) {
+        a->payload.rung = s3_ladder_without_crc(a->s3);
+        a->trusts_note = false; /* it is about another rung */
+    }
     s3_attempt_send(a, on_part);
+}
+
+/* Who may not list the parts sends them without. */
+static void on_checksum(struct s3_attempt *a, struct s3_request *r)
+{
+    struct s3_memo *memo;
+
+    if (r->err.kind != ERROR_NONE && r->err.kind != ERROR_AUTH) {
+        s3_attempt_end_as(a, r);
+        return;
+    }
+    memo = s3_memo_make(a->s3, a->op->upload_id);
+    memo->checksum = strcmp(r->answer.algorithm, "CRC32C") == 0 ? S3_CHECKSUM_CRC32C
+                                                                : S3_CHECKSUM_NONE;
+    send_part(a);
+}
+
+/* An upload of another run may have been created for another rung, and AWS refuses a
+ * part with a checksum where the upload has none (400, "Checksum Type mismatch"). */
+void s3_part_start(struct s3_attempt *a)
+{
+    const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
+
+    if (memo != NULL && memo->checksum != S3_CHECKSUM_UNKNOWN)
+        send_part(a);
+    else if (is_crc(a->s3->traits.streamed) || is_crc(a->s3->traits.whole))
+        s3_attempt_ask_for_parts(a, on_checksum);
+    else
+        send_part(a);
 }

@@ -190,6 +190,7 @@ static void sign(struct s3_request *r, const char *path)
         .time_s = s3_now_s(r->s3),
     };
 
+    r->signed_at_s = question.time_s;
     sigv4_sign(&r->s3->signer, &question, &r->signature);
     s3_request_header(r, "x-amz-date: %s", r->signature.date);
     s3_request_header(r, "x-amz-content-sha256: %s", question.payload);

@@ -64,6 +64,7 @@ struct s3_request {
     unsigned n_learnt;
     bool is_cancelled, is_signed, has_md5;
     unsigned signer_serial; /* of s3, when it was signed */
+    int64_t signed_at_s;    /* by the store's clock, as it was known then */
     enum { REQUEST_NEW, REQUEST_PREPARING, REQUEST_SENDING, REQUEST_READING } phase;
     struct sigv4_signed signature;
     uint8_t document_sha256[DIGEST_SHA256_BYTES], document_md5[DIGEST_MD5_BYTES];

@@ -31,6 +31,8 @@ enum {
 
 /* ---- create ---- */
 
+static const char crc32c_header[] = "x-amz-checksum-algorithm: CRC32C";
+
 static void draw_token(char token[S3_TOKEN_MAX])
 {
     static const char digits[] = "0123456789abcdef";
@@ -45,21 +47,23 @@ static void draw_token(char token[S3_TOKEN_MAX])
     token[2 * sizeof bytes] = '\0';
 }
 
-static void get_token(const struct s3_request *r, char token[S3_TOKEN_MAX])
+/* What the upload was asked for with. */
+static void remember(struct s3_attempt *a, const struct s3_request *r)
 {
-    const char *prefix = s3_token_header;
-    size_t n = strlen(prefix);
+    struct s3_memo *memo = s3_memo_make(a->s3, r->answer.upload_id);
+    size_t n = strlen(s3_token_header);
 
-    token[0] = '\0';
-    for (unsigned i = 0; i < r->n_headers; i++)
-        if (strncmp(r->headers[i], prefix, n) == 0)
-            memcpy(token, r->headers[i] + n + 2, S3_TOKEN_MAX);
+    memo->checksum = S3_CHECKSUM_NONE;
+    for (unsigned i = 0; i < r->n_headers; i++) {
+        if (strncmp(r->headers[i], s3_token_header, n) == 0)
+            memcpy(memo->token, r->headers[i] + n + 2, S3_TOKEN_MAX);
+        if (strcmp(r->headers[i], crc32c_header) == 0)
+            memo->checksum = S3_CHECKSUM_CRC32C;
+    }
 }
 
 static void on_created(struct s3_attempt *a, struct s3_request *r)
 {
-    char token[S3_TOKEN_MAX];
-
     if (r->err.kind == ERROR_NONE && r->answer.upload_id[0] == '\0')
         error_set(&r->err, ERROR_TRANSIENT, r->status,
                   "s3://%s at %s: a new multipart upload has no id",
@@ -67,8 +71,7 @@ static void on_created(struct s3_attempt *a, struct s3_request *r)
     if (r->err.kind == ERROR_NONE) {
         memcpy(a->op->answer.upload_id, r->answer.upload_id,
                sizeof a->op->answer.upload_id);
-        get_token(r, token);
-        s3_token_add(a->s3, r->answer.upload_id, token);
+        remember(a, r);
     }
     s3_attempt_end_as(a, r);
 }
@@ -89,12 +92,25 @@ void s3_create_start(struct s3_attempt *a)
     s3_request_header(r, "Content-Type: application/octet-stream");
     s3_request_header(r, "%s: %s", s3_token_header, token);
     if (has_crc32c(a->s3)) {
-        s3_request_header(r, "x-amz-checksum-algorithm: CRC32C");
+        s3_request_header(r, "%s", crc32c_header);
         s3_request_header(r, "x-amz-checksum-type: FULL_OBJECT");
     }
     s3_attempt_object_headers(a, r);
     r->root = "InitiateMultipartUploadResult";
     s3_attempt_send(a, on_created);
+}
+
+void s3_attempt_ask_for_parts(struct s3_attempt *a,
+                              void (*on_answer)(struct s3_attempt *a,
+                                                struct s3_request *r))
+{
+    struct s3_request *r = s3_attempt_request(a, "GET", a->op->key);
+
+    r->verb = STORE_LIST_PARTS;
+    r->root = "ListPartsResult";
+    s3_request_query(r, "max-parts", "1");
+    s3_request_query(r, "uploadId", a->op->upload_id);
+    s3_attempt_send(a, on_answer);
 }
 
 /* ---- complete ---- */
@@ -117,15 +133,15 @@ static void expected_etag(const struct store_op *op, char out[STORE_ETAG_MAX])
 /* Is what HEAD has found the object that this completion makes? */
 static bool is_ours(const struct s3_attempt *a, const struct s3_request *r)
 {
-    const char *token = s3_token_find(a->s3, a->op->upload_id);
+    const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
     char found[S3_TOKEN_MAX + 1], etag[STORE_ETAG_MAX], expected[STORE_ETAG_MAX];
     uint64_t size;
 
     if (s3_request_get_number(r, "Content-Length", &size) != 0 || size != a->op->size)
         return false;
     s3_request_get_header(r, s3_token_header, found, sizeof found);
-    if (token[0] != '\0' && found[0] != '\0')
-        return strcmp(found, token) == 0;
+    if (memo != NULL && memo->token[0] != '\0' && found[0] != '\0')
+        return strcmp(found, memo->token) == 0;
     s3_request_get_etag(r, etag);
     expected_etag(a->op, expected);
     return expected[0] != '\0' && strcmp(etag, expected) == 0;
@@ -134,7 +150,7 @@ static bool is_ours(const struct s3_attempt *a, const struct s3_request *r)
 static void end_complete(struct s3_attempt *a, struct s3_request *r)
 {
     s3_request_get_etag(r, a->op->answer.etag);
-    s3_token_drop(a->s3, a->op->upload_id);
+    s3_memo_drop(a->s3, a->op->upload_id);
     s3_attempt_end(a, NULL);
 }
 
@@ -147,18 +163,6 @@ static void on_asked(struct s3_attempt *a, struct s3_request *r)
         s3_attempt_end(a, &a->first_err);
 }
 
-static void ask_for_parts(struct s3_attempt *a,
-                          void (*on_answer)(struct s3_attempt *, struct s3_request *))
-{
-    struct s3_request *r = s3_attempt_request(a, "GET", a->op->key);
-
-    r->verb = STORE_LIST_PARTS;
-    r->root = "ListPartsResult";
-    s3_request_query(r, "max-parts", "1");
-    s3_request_query(r, "uploadId", a->op->upload_id);
-    s3_attempt_send(a, on_answer);
-}
-
 /* The completion's answer was no clear success. */
 static void on_looked_after_doubt(struct s3_attempt *a, struct s3_request *r)
 {
@@ -167,7 +171,7 @@ static void on_looked_after_doubt(struct s3_attempt *a, struct s3_request *r)
     else if (r->err.kind == ERROR_CANCELLED || error_is_retryable(&r->err))
         s3_attempt_end_as(a, r); /* nothing is known yet: all of it once more */
     else if (a->first_err.kind == ERROR_TRANSIENT)
-        ask_for_parts(a, on_asked);
+        s3_attempt_ask_for_parts(a, on_asked);
     else
         s3_attempt_end(a, &a->first_err);
 }
@@ -274,8 +278,8 @@ static void on_aborted(struct s3_attempt *a, struct s3_request *r)
     } else if (r->err.kind != ERROR_NONE) {
         s3_attempt_end_as(a, r);
     } else {
-        s3_token_drop(a->s3, a->op->upload_id);
-        ask_for_parts(a, on_asked_after_abort);
+        s3_memo_drop(a->s3, a->op->upload_id);
+        s3_attempt_ask_for_parts(a, on_asked_after_abort);
     }
 }
 

@@ -36,6 +36,7 @@ enum field {
     FIELD_ENCODING,
     FIELD_ANSWER_ETAG,
     FIELD_ANSWER_UPLOAD_ID,
+    FIELD_ALGORITHM,
     FIELD_ACCOUNT,
     FIELD_REFUSED,
     FIELD_CODE,
@@ -85,6 +86,7 @@ static const struct {
     {"Part", "ETag", FIELD_ETAG},
     {"Part", "LastModified", FIELD_MODIFIED},
     {"Part", "ChecksumCRC32C", FIELD_CRC32C},
+    {"ListPartsResult", "ChecksumAlgorithm", FIELD_ALGORITHM},
     {"ListPartsResult", "IsTruncated", FIELD_TRUNCATED},
     {"ListPartsResult", "NextPartNumberMarker", FIELD_NEXT},
     {"InitiateMultipartUploadResult", "UploadId", FIELD_ANSWER_UPLOAD_ID},
@@ -261,6 +263,9 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ANSWER_UPLOAD_ID:
         return copy_whole(a->upload_id, sizeof a->upload_id, text_string(text),
                           text->size);
+    case FIELD_ALGORITHM:
+        copy_cut(a->algorithm, sizeof a->algorithm, text_string(text));
+        return 0;
     case FIELD_ACCOUNT:
         return copy_whole(a->account, sizeof a->account, text_string(text), text->size);
     default:

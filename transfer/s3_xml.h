@@ -42,6 +42,8 @@ struct s3_answer {
     char *next;        /* continuation token, key marker, or part number; NULL: none */
     char *next_upload; /* upload id marker */
 
+    char algorithm[16]; /* list parts: of the upload's checksum; "": none was told */
+
     char upload_id[STORE_UPLOAD_ID_MAX]; /* InitiateMultipartUpload */
     char etag[STORE_ETAG_MAX];           /* CompleteMultipartUpload; may be "" */
     char account[S3_XML_NAME_MAX];       /* GetCallerIdentity, of STS */

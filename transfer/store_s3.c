@@ -269,7 +269,7 @@ static void free_options(struct s3_options *o)
 
 static void free_s3(struct s3 *s3)
 {
-    s3_token_free_all(s3);
+    s3_memo_free_all(s3);
     if (s3->has_signer)
         sigv4_free(&s3->signer);
     s3_address_free(&s3->address);

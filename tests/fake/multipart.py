@@ -72,6 +72,9 @@ async def upload_part(call):
         given = next(iter(payload.claimed), "null")
         raise S3Error("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: "
                       f"{upload.algorithm}, actual checksum Type: {given}")
+    for given in payload.claimed - {upload.algorithm}:  # "null": it was created without one
+        raise S3Error("InvalidRequest", "Checksum Type mismatch occurred, expected checksum Type: "
+                      f"{upload.algorithm or 'null'}, actual checksum Type: {given}")
     await call.before_commit()
     bucket.upload(upload.id, call.key)  # aborted or completed meanwhile?
     part = Part([segment], payload.md5, new_etag(call, payload.md5.hex()), call.now())

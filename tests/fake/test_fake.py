@@ -255,6 +255,23 @@ def test_composite_checksum(s, b):
     assert done["ChecksumSHA256"].endswith("-1")
 
 
+@pytest.mark.parametrize("algorithm, given", [(None, "crc32c"), ("CRC32", "crc32c")])
+def test_checksum_of_a_part_whose_upload_has_another(s, algorithm, given):
+    """As AWS has it; a part without any is taken."""
+    client = Client(s)
+    made = client.put("/test/m?uploads=", b"", method="POST", headers={
+        "x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": "FULL_OBJECT"} if algorithm else {})
+    upload = made.body.split(b"<UploadId>")[1].split(b"<")[0].decode()
+    text = checksum.text(checksum.crc(given, b"part").to_bytes(4, "big"))
+    target = f"/test/m?partNumber=1&uploadId={upload}"
+    refused = client.put(target, b"part", headers={"x-amz-checksum-" + given: text})
+    assert (refused.status, refused.code) == (400, "InvalidRequest")
+    assert f"expected checksum Type: {(algorithm or 'null').lower()}, actual".encode() in refused.body
+    refused = client.put_unsigned_trailer(target, [b"part"], "x-amz-checksum-" + given, text)
+    assert (refused.status, refused.code) == (400, "InvalidRequest")
+    assert client.put(target, b"part").status == 200
+
+
 def test_checksum_kinds_that_do_not_fit(s):
     client = Client(s)
     for algorithm, kind in (("SHA256", "FULL_OBJECT"), ("CRC64NVME", "COMPOSITE"), ("MD5", "COMPOSITE")):
