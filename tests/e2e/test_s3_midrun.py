@@ -76,3 +76,22 @@ def test_resumed_with_another_checksum(fake, grid, tree, tmp_path, first, second
     assert safe and not again, sorted(again)
     server.faults()
     place.check("tree", tree)
+
+
+# ---- one writer among several
+
+
+@pytest.mark.parametrize("record", ["session.json", "datastore.json"])
+@pytest.mark.parametrize("done", [False, True])
+def test_a_race_that_the_store_does_not_decide(on_fake, grid, small, record, done):  # noqa: F811
+    """409 ConditionalRequestConflict: AWS says to try again.  Where it was our own abandoned put, the next finds
+    our own record."""
+    place = on_fake()
+    place.s3.faults({"op": "PutObject", "key": f"*/v1/{record}", "fault": "error", "times": 1,
+                     "code": "ConditionalRequestConflict", "status": 409, "done": done})
+    result = grid("datastore", "create", small, "--json", code=0)
+    assert place.s3.fault_counts()[0]["hits"] == 1
+    assert result.event("published")["version"] == 1
+    place.s3.faults()
+    assert place.published("tree") == [1]
+    place.check("tree", small)
