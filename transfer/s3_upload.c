@@ -5,7 +5,9 @@
  *                     |                  +--other size--> corrupt
  *                     +--doubtful--> LOOKING --it is our object--> end
  *                                       +--else--> ASKING for the parts (5xx only)
- *                                                    +--no such upload--> not found
+ *                                                    +--no such upload--> LOOKING
+ *                                                    |    +--it is our object--> end
+ *                                                    |    +--else--> not found
  *                                                    +--else--> the first error
  *
  *     abort       ABORTING --> ASKING for the parts --gone--> end
@@ -153,13 +155,33 @@ static void end_complete(struct s3_attempt *a, struct s3_request *r)
     s3_attempt_end(a, NULL);
 }
 
+static void look(struct s3_attempt *a,
+                 void (*on_answer)(struct s3_attempt *, struct s3_request *))
+{
+    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
+    s3_attempt_send(a, on_answer);
+}
+
+/* The object may have come between our look at it and the listing of the parts. */
+static void on_looked_at_last(struct s3_attempt *a, struct s3_request *r)
+{
+    if (r->err.kind == ERROR_NONE && is_ours(a, r))
+        end_complete(a, r);
+    else if (r->err.kind == ERROR_NONE || r->err.kind == ERROR_NOT_FOUND)
+        s3_attempt_end(a, &a->err);
+    else
+        s3_attempt_end_as(a, r);
+}
+
 /* ListParts may say: no such upload. */
 static void on_asked(struct s3_attempt *a, struct s3_request *r)
 {
-    if (r->err.kind == ERROR_NOT_FOUND)
-        s3_attempt_end(a, &r->err);
-    else
+    if (r->err.kind != ERROR_NOT_FOUND) {
         s3_attempt_end(a, &a->first_err);
+        return;
+    }
+    a->err = r->err;
+    look(a, on_looked_at_last);
 }
 
 /* The completion's answer was no clear success. */
@@ -193,13 +215,6 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
               a->s3->address.bucket, a->s3->address.prefix, a->op->key,
               (unsigned long long)size, (unsigned long long)a->op->size);
     s3_attempt_end(a, &a->err);
-}
-
-static void look(struct s3_attempt *a,
-                 void (*on_answer)(struct s3_attempt *, struct s3_request *))
-{
-    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
-    s3_attempt_send(a, on_answer);
 }
 
 /* Not: a refusal that says that nothing was done. */

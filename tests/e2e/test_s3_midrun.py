@@ -95,3 +95,37 @@ def test_a_race_that_the_store_does_not_decide(on_fake, grid, small, record, don
     place.s3.faults()
     assert place.published("tree") == [1]
     place.check("tree", small)
+
+
+# ---- completions
+
+
+def parts_put(place):
+    return [(e["key"], e["partNumber"]) for e in data_puts(place) if e["partNumber"]]
+
+
+def all_sent_once(place):
+    sent = parts_put(place)
+    assert sent and len(sent) == len(set(sent)), "parts were sent again"
+
+
+def test_completed_between_two_looks(on_fake, grid, tree):  # noqa: F811
+    """
+    The first completion is carried out late: behind our look at the object, before that at the upload, which
+    is then gone.  The object is ours.
+    """
+    place = on_fake("repeated_complete=404")
+    write_random(tree, "big", 40 * MIB)
+    place.s3.options(latency_by_op={"HeadObject": 1.5})
+    place.s3.faults(
+        {"op": "CompleteMultipartUpload", "nth": 1, "fault": "late", "seconds": 0.9},
+        {"op": "CompleteMultipartUpload", "nth": 2, "fault": "error", "code": "InternalError", "status": 500})
+    grid.create(tree, timeout=60)
+    assert [rule["hits"] for rule in place.s3.fault_counts()] == [1, 1]
+    log = [e for e in place.s3.log("test") if e["key"] == "tree/v1/data/big"]
+    asked = next(i for i, e in enumerate(log) if e["op"] == "ListParts" and e["status"] == 404)
+    assert any(e["op"] == "HeadObject" and e["status"] == 404 for e in log[:asked]), "it came between the two"
+    all_sent_once(place)
+    place.s3.options(latency_by_op={})
+    place.s3.faults()
+    place.check("tree", tree)
