@@ -3,6 +3,7 @@
  *
  *     complete    COMPLETING --200--> LOOKING --size as expected-----------------> end
  *                     |                  +--other size--> corrupt
+ *                     |                  +--not there--> transient; LOOKING again
  *                     +--doubtful--> LOOKING --it is our object--> end
  *                                       +--else--> ASKING for the parts (5xx only)
  *                                                    +--no such upload--> LOOKING
@@ -27,6 +28,7 @@
 
 enum {
     COMPLETE_STALL_MS = 20 * 60 * 1000, /* ARCHITECTURE: at least 10 min */
+    LOOKS_MAX = 10,                     /* with the pauses between them half a minute */
     ABORT_ROUNDS = 5
 };
 
@@ -197,6 +199,20 @@ static void on_looked_after_doubt(struct s3_attempt *a, struct s3_request *r)
         s3_attempt_end(a, &a->first_err);
 }
 
+/* Listings and HEAD of some stores lag: it is looked for again, later, and the
+ * completion is not repeated. */
+static bool may_come(struct s3_attempt *a, struct s3_request *r)
+{
+    struct s3_memo *memo = s3_memo_make(a->s3, a->op->upload_id);
+
+    if (r->err.kind != ERROR_NOT_FOUND || ++memo->n_missed >= LOOKS_MAX)
+        return false;
+    error_set(&a->err, ERROR_TRANSIENT, r->status,
+              "s3://%s/%s%s: put together from its parts it is not to be seen yet",
+              a->s3->address.bucket, a->s3->address.prefix, a->op->key);
+    return true;
+}
+
 static void on_looked(struct s3_attempt *a, struct s3_request *r)
 {
     uint64_t size = 0;
@@ -210,10 +226,14 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
         end_complete(a, r);
         return;
     }
-    error_set(&a->err, ERROR_CORRUPT, r->status,
-              "s3://%s/%s%s: put together from its parts it has %llu bytes, not %llu",
-              a->s3->address.bucket, a->s3->address.prefix, a->op->key,
-              (unsigned long long)size, (unsigned long long)a->op->size);
+    if (!may_come(a, r)) {
+        s3_memo_drop(a->s3, a->op->upload_id);
+        error_set(
+            &a->err, ERROR_CORRUPT, r->status,
+            "s3://%s/%s%s: put together from its parts it has %llu bytes, not %llu",
+            a->s3->address.bucket, a->s3->address.prefix, a->op->key,
+            (unsigned long long)size, (unsigned long long)a->op->size);
+    }
     s3_attempt_end(a, &a->err);
 }
 
@@ -247,7 +267,7 @@ static bool all_have_crc(const struct store_op *op)
     return true;
 }
 
-void s3_complete_start(struct s3_attempt *a)
+static void complete(struct s3_attempt *a)
 {
     struct store_op *op = a->op;
     struct s3_request *r = s3_attempt_request(a, "POST", op->key);
@@ -263,6 +283,16 @@ void s3_complete_start(struct s3_attempt *a)
     r->root = "CompleteMultipartUploadResult";
     r->stall_ms = COMPLETE_STALL_MS;
     s3_attempt_send(a, on_completed);
+}
+
+void s3_complete_start(struct s3_attempt *a)
+{
+    const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
+
+    if (memo != NULL && memo->n_missed > 0)
+        look(a, on_looked); /* completed by an earlier attempt */
+    else
+        complete(a);
 }
 
 /* ---- abort ---- */

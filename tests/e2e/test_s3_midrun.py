@@ -129,3 +129,30 @@ def test_completed_between_two_looks(on_fake, grid, tree):  # noqa: F811
     place.s3.options(latency_by_op={})
     place.s3.faults()
     place.check("tree", tree)
+
+
+@pytest.mark.parametrize("behaviour", ["", "repeated_complete=404", "rgw"])
+def test_completed_but_not_to_be_seen_yet(on_fake, grid, tree, behaviour):  # noqa: F811
+    """A store that lags: it is waited for, not sent again."""
+    place = on_fake(behaviour)
+    write_random(tree, "big", 40 * MIB)
+    place.s3.faults({"op": "HeadObject", "key": "*/data/big", "times": 5, "fault": "error", "code": "NoSuchKey",
+                     "status": 404})
+    grid.create(tree, timeout=60)
+    assert place.s3.fault_counts()[0]["hits"] == 5
+    assert [e["status"] for e in place.s3.log("test") if e["op"] == "CompleteMultipartUpload"] == [200]
+    all_sent_once(place)
+    place.s3.faults()
+    place.check("tree", tree)
+
+
+def test_completed_and_never_seen(on_fake, grid, tree):  # noqa: F811
+    """After half a minute it is lost, and sent anew."""
+    place = on_fake()
+    write_random(tree, "big", 40 * MIB)
+    place.s3.faults({"op": "HeadObject", "key": "*/data/big", "times": 10, "fault": "error", "code": "NoSuchKey",
+                     "status": 404})
+    grid.create(tree, timeout=120)
+    assert len(parts_put(place)) == 6
+    place.s3.faults()
+    place.check("tree", tree)
