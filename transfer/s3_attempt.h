@@ -84,6 +84,8 @@ struct s3_memo {
 
     /* Was it created with one?  The parts of one that was not must not bring any. */
     enum { S3_CHECKSUM_UNKNOWN, S3_CHECKSUM_NONE, S3_CHECKSUM_CRC32C } checksum;
+
+    unsigned n_missed; /* looks for its object since it was completed well */
     char upload_id[];
 };
 

@@ -86,6 +86,8 @@ static const struct row {
     {0, ANY, "NoSuchVersion", {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
     {0, ANY, "NotFound", {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
     {0, ANY, "PreconditionFailed", {ERROR_CONFLICT, S3_REMEDY_NONE, NULL}},
+    /* of several at once: this one was not carried out, which says nothing of the key */
+    {0, PUTS, "ConditionalRequestConflict", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {0, ANY, "ConditionalRequestConflict", {ERROR_CONFLICT, S3_REMEDY_NONE, NULL}},
     {0, ANY, "BucketAlreadyExists", {ERROR_CONFLICT, S3_REMEDY_NONE, hint_name}},
     {0, ANY, "OperationAborted", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},

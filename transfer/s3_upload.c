@@ -3,10 +3,13 @@
  *
  *     complete    COMPLETING --200--> LOOKING --size as expected-----------------> end
  *                     |                  +--other size--> corrupt
+ *                     |                  +--not there--> transient; LOOKING again
  *                     +--doubtful--> LOOKING --it is our object--> end
  *                                       +--no answer--> that error, to be tried again
  *                                       +--else--> ASKING for the parts (5xx only)
- *                                                    +--no such upload--> not found
+ *                                                    +--no such upload--> LOOKING
+ *                                                    |    +--it is our object--> end
+ *                                                    |    +--else--> not found
  *                                                    +--else--> the first error
  *
  *     abort       ABORTING --> ASKING for the parts --gone--> end
@@ -26,6 +29,7 @@
 
 enum {
     COMPLETE_STALL_MS = 20 * 60 * 1000, /* ARCHITECTURE: at least 10 min */
+    LOOKS_MAX = 10,                     /* with the pauses between them half a minute */
     ABORT_ROUNDS = 5
 };
 
@@ -154,13 +158,33 @@ static void end_complete(struct s3_attempt *a, struct s3_request *r)
     s3_attempt_end(a, NULL);
 }
 
+static void look(struct s3_attempt *a,
+                 void (*on_answer)(struct s3_attempt *, struct s3_request *))
+{
+    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
+    s3_attempt_send(a, on_answer);
+}
+
+/* The object may have come between our look at it and the listing of the parts. */
+static void on_looked_at_last(struct s3_attempt *a, struct s3_request *r)
+{
+    if (r->err.kind == ERROR_NONE && is_ours(a, r))
+        end_complete(a, r);
+    else if (r->err.kind == ERROR_NONE || r->err.kind == ERROR_NOT_FOUND)
+        s3_attempt_end(a, &a->err);
+    else
+        s3_attempt_end_as(a, r);
+}
+
 /* ListParts may say: no such upload. */
 static void on_asked(struct s3_attempt *a, struct s3_request *r)
 {
-    if (r->err.kind == ERROR_NOT_FOUND)
-        s3_attempt_end(a, &r->err);
-    else
+    if (r->err.kind != ERROR_NOT_FOUND) {
         s3_attempt_end(a, &a->first_err);
+        return;
+    }
+    a->err = r->err;
+    look(a, on_looked_at_last);
 }
 
 /* The completion's answer was no clear success. */
@@ -176,6 +200,20 @@ static void on_looked_after_doubt(struct s3_attempt *a, struct s3_request *r)
         s3_attempt_end(a, &a->first_err);
 }
 
+/* Listings and HEAD of some stores lag: it is looked for again, later, and the
+ * completion is not repeated. */
+static bool may_come(struct s3_attempt *a, struct s3_request *r)
+{
+    struct s3_memo *memo = s3_memo_make(a->s3, a->op->upload_id);
+
+    if (r->err.kind != ERROR_NOT_FOUND || ++memo->n_missed >= LOOKS_MAX)
+        return false;
+    error_set(&a->err, ERROR_TRANSIENT, r->status,
+              "s3://%s/%s%s: put together from its parts it is not to be seen yet",
+              a->s3->address.bucket, a->s3->address.prefix, a->op->key);
+    return true;
+}
+
 static void on_looked(struct s3_attempt *a, struct s3_request *r)
 {
     uint64_t size = 0;
@@ -189,18 +227,15 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
         end_complete(a, r);
         return;
     }
-    error_set(&a->err, ERROR_CORRUPT, r->status,
-              "s3://%s/%s%s: put together from its parts it has %llu bytes, not %llu",
-              a->s3->address.bucket, a->s3->address.prefix, a->op->key,
-              (unsigned long long)size, (unsigned long long)a->op->size);
+    if (!may_come(a, r)) {
+        s3_memo_drop(a->s3, a->op->upload_id);
+        error_set(
+            &a->err, ERROR_CORRUPT, r->status,
+            "s3://%s/%s%s: put together from its parts it has %llu bytes, not %llu",
+            a->s3->address.bucket, a->s3->address.prefix, a->op->key,
+            (unsigned long long)size, (unsigned long long)a->op->size);
+    }
     s3_attempt_end(a, &a->err);
-}
-
-static void look(struct s3_attempt *a,
-                 void (*on_answer)(struct s3_attempt *, struct s3_request *))
-{
-    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
-    s3_attempt_send(a, on_answer);
 }
 
 /* Not: a refusal that says that nothing was done. */
@@ -233,7 +268,7 @@ static bool all_have_crc(const struct store_op *op)
     return true;
 }
 
-void s3_complete_start(struct s3_attempt *a)
+static void complete(struct s3_attempt *a)
 {
     struct store_op *op = a->op;
     struct s3_request *r = s3_attempt_request(a, "POST", op->key);
@@ -249,6 +284,16 @@ void s3_complete_start(struct s3_attempt *a)
     r->root = "CompleteMultipartUploadResult";
     r->stall_ms = COMPLETE_STALL_MS;
     s3_attempt_send(a, on_completed);
+}
+
+void s3_complete_start(struct s3_attempt *a)
+{
+    const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
+
+    if (memo != NULL && memo->n_missed > 0)
+        look(a, on_looked); /* completed by an earlier attempt */
+    else
+        complete(a);
 }
 
 /* ---- abort ---- */
