@@ -200,8 +200,8 @@ int publication_find(struct agent *a, const struct ownership *o,
 static int judge_same(const struct ownership *o, const struct datastore_record *ours,
                       const struct datastore_record *found, struct error *err)
 {
-    bool is_same =
-        strcmp(ours->root, found->root) == 0 && ours->n_shards == found->n_shards;
+    bool is_same = found->root != NULL && strcmp(ours->root, found->root) == 0 &&
+                   ours->n_shards == found->n_shards;
 
     for (size_t i = 0; is_same && i < ours->n_shards; i++)
         is_same = strcmp(ours->shards[i].sha256, found->shards[i].sha256) == 0;

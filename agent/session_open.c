@@ -316,6 +316,23 @@ static int is_alike(struct session *s, const struct version *v, struct error *er
     return 0;
 }
 
+/* Is this version the one to go on with?  1: yes, 0: no, -1: error. */
+static int may_go_on(struct session *s, const struct version *v, const char *session_id,
+                     struct error *err)
+{
+    int status = 1;
+
+    if (session_id != NULL)
+        return strcmp(v->session.session, session_id) == 0;
+    if (!is_meant(s, v) || is_alive_elsewhere(s, v))
+        return 0;
+    if (v->status != VERSION_SUCCEEDED)
+        status = is_alike(s, v, err);
+    if (status == 1 && s->q->is_resume && adopt_shape(s, v->session.options, err) != 0)
+        return -1;
+    return status;
+}
+
 /* Look for it in the store, newest first.  1: found and owned, 0: none, -1: error. */
 static int find_in_store(struct session *s, const char *session_id, struct error *err)
 {
@@ -325,25 +342,13 @@ static int find_in_store(struct session *s, const char *session_id, struct error
 
     while (status == 0 && n-- > 0) {
         struct version v;
-        bool is_it = false;
-        status = catalog_read(&s->agent, s->name, numbers[n], &v, err);
-        if (status == 0)
-            is_it = session_id != NULL ? strcmp(v.session.session, session_id) == 0
-                                       : is_meant(s, &v);
-        if (is_it && session_id == NULL && is_alive_elsewhere(s, &v))
-            is_it = false;
-        if (is_it && session_id == NULL && v.status != VERSION_SUCCEEDED) {
-            status = is_alike(s, &v, err);
-            is_it = status == 1;
-            status = status < 0 ? -1 : 0;
-        }
-        if (is_it && s->q->is_resume && session_id == NULL)
-            status = adopt_shape(s, v.session.options, err);
+        int is_it = catalog_read(&s->agent, s->name, numbers[n], &v, err);
+
+        if (is_it == 0)
+            is_it = may_go_on(s, &v, session_id, err);
         version_free(&v);
-        if (!is_it || status != 0)
-            continue;
         s->own.version = numbers[n];
-        status = take_up(s, NULL, err);
+        status = is_it == 1 ? take_up(s, NULL, err) : is_it;
     }
     free(numbers);
     return status;

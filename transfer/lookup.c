@@ -176,9 +176,7 @@ static void on_head(struct lookup *l)
     is_there = is_there && l->op.answer.size == l->o.size;
     if (is_there && is_local)
         start_hashing(l);
-    else if (is_there && take_object_etag(l))
-        end(l);
-    else if (l->layout.n_parts > 1)
+    else if (!(is_there && take_object_etag(l)) && l->layout.n_parts > 1)
         ask_anew(l, PHASE_FINDING, STORE_LIST_UPLOADS);
     else
         end(l);

@@ -191,10 +191,9 @@ static void on_checksum(struct s3_attempt *a, struct s3_request *r)
 void s3_part_start(struct s3_attempt *a)
 {
     const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
+    bool is_known = memo != NULL && memo->checksum != S3_CHECKSUM_UNKNOWN;
 
-    if (memo != NULL && memo->checksum != S3_CHECKSUM_UNKNOWN)
-        send_part(a);
-    else if (is_crc(a->s3->traits.streamed) || is_crc(a->s3->traits.whole))
+    if (!is_known && (is_crc(a->s3->traits.streamed) || is_crc(a->s3->traits.whole)))
         s3_attempt_ask_for_parts(a, on_checksum);
     else
         send_part(a);
