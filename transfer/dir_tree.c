@@ -65,11 +65,9 @@ static const char *advice(int code)
 {
     switch (code) {
     case ENOSPC:
-        return "; free some space there, then run the same command again";
+        return "; free some space there";
     case EDQUOT:
-        return "; the quota is used up: free some space or have it raised, then run "
-               "the "
-               "same command again";
+        return "; the quota is used up: free some space or have it raised";
     case EACCES:
     case EPERM:
         return "; this user may not do that: change the permissions, or keep the "

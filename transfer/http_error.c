@@ -49,8 +49,8 @@ static bool is_not_tls(const char *reason)
 
 static bool is_about_trust(int code)
 {
-    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
-           code == CURLE_SSL_ISSUER_ERROR || code == CURLE_SSL_CERTPROBLEM;
+    return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_ISSUER_ERROR ||
+           code == CURLE_SSL_CERTPROBLEM;
 }
 
 bool http_error_is_trust(const struct error *err)
@@ -137,14 +137,22 @@ void http_error_set(struct error *err, const struct http_trouble *trouble)
 
     if (*t.reason == '\0')
         t.reason = curl_easy_strerror((CURLcode)t.code);
-    if (is_about_trust(t.code))
+    if (t.code == CURLE_SSL_CACERT_BADFILE)
+        error_set(err, ERROR_UNUSABLE, t.code,
+                  "cannot check the certificate of %.*s: the CA file %s (--ca-file or "
+                  "AWS_CA_BUNDLE) is no PEM file with certificates",
+                  length, host, t.ca_file != NULL ? t.ca_file : "the system's");
+    else if (is_about_trust(t.code))
         set_trust(err, &t);
     else if (is_bad_url(&t))
         error_set(err, ERROR_USAGE, t.code, "%.*s is no address: %s", length, host,
                   t.reason);
     else if (t.code == CURLE_SSL_CONNECT_ERROR && is_not_tls(t.reason))
-        error_set(err, ERROR_UNUSABLE, t.code, "%.*s does not speak TLS (https): %s",
-                  length, host, t.reason);
+        error_set(
+            err, ERROR_UNUSABLE, t.code,
+            "%.*s does not speak TLS (https): %.120s; if it speaks plain HTTP use "
+            "http://%.*s",
+            length, host, t.reason, length, host);
     else if (t.proxy_status >= 400)
         set_proxy(err, &t);
     else if (is_garbage(&t) || t.was_kept)
