@@ -31,6 +31,7 @@ struct login {
     struct credentials keys;
     bool has_own_keys; /* to be saved */
     bool verifies;     /* the store, what it takes */
+    const char *hint;  /* of an error, where its kind says too little */
 };
 
 /* While no store is named it will be the account's own bucket. */
@@ -81,6 +82,15 @@ static int check_store(const struct login *l, struct error *err)
                      store);
 }
 
+/* Who means another service than AWS, and does not say so, ends up there. */
+static const char *hint_where(const struct login *l, const struct error *err)
+{
+    if (l->cluster.endpoint != NULL && err->kind == ERROR_AUTH)
+        return NULL;
+    return "check the network; for another S3 service than AWS say where it is, and "
+           "where datastores go there: --endpoint https://HOST --store s3://BUCKET";
+}
+
 /* The account's own bucket, where the endpoint knows accounts; else it is asked for. */
 static int find_store(struct login *l, struct error *err)
 {
@@ -89,8 +99,10 @@ static int find_store(struct login *l, struct error *err)
     if (l->cluster.store != NULL ||
         account_store_find(&l->cluster, &l->keys, l->c->paths, err) == 0)
         return 0;
-    if (err->kind != ERROR_NOT_FOUND)
+    if (err->kind != ERROR_NOT_FOUND) {
+        l->hint = hint_where(l, err);
         return -1;
+    }
     why = *err;
     if (!prompt_is_possible())
         return error_set(err, ERROR_USAGE, 0,
@@ -303,7 +315,9 @@ int command_login(const struct command_context *c)
         take_name(&l, &err) != 0 ||
         login_trial(&l.cluster, &l.keys, c->paths, &l.verifies, &err) != 0 ||
         save(&l, &err) != 0)
-        code = command_fail(c->options, &err);
+        code = command_refuse(c->options, &err,
+                              l.hint != NULL ? l.hint : exit_hint_for(&err),
+                              exit_code_for(&err));
     else
         say_done(&l);
     cluster_free(&l.cluster);
@@ -315,6 +329,8 @@ int command_logout(const struct command_context *c)
 {
     struct config *config = c->config;
     const char *name = c->cluster->name;
+    bool is_last_login =
+        config->last_login != NULL && strcmp(config->last_login, name) == 0;
     struct error err;
 
     if (c->cluster == &config->env) {
@@ -323,9 +339,15 @@ int command_logout(const struct command_context *c)
                   "of them");
         return command_fail(c->options, &err);
     }
+    if (strncmp(c->cluster->store, "s3://", 5) != 0 && !is_last_login) {
+        printf("cluster %s keeps its datastores in %s, without keys: there is nothing "
+               "to log out of\n",
+               name, c->cluster->store);
+        return EXIT_DONE;
+    }
     if (credentials_forget(c->paths, name, &err) != 0)
         return command_fail(c->options, &err);
-    if (config->last_login != NULL && strcmp(config->last_login, name) == 0) {
+    if (is_last_login) {
         free(config->last_login);
         config->last_login = NULL;
         if (config_save(config, c->paths, &err) != 0)

@@ -2,8 +2,10 @@
  * `user` and `cluster`.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "agent/cluster_store.h"
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/credentials.h"
@@ -12,6 +14,7 @@
 #include "agent/record.h"
 #include "agent/session_files.h"
 #include "agent/table.h"
+#include "base/mem.h"
 #include "base/span.h"
 
 static int set_context(const struct command_context *c)
@@ -25,27 +28,106 @@ static int set_context(const struct command_context *c)
     return EXIT_DONE;
 }
 
+/* ---- whose keys ---- */
+
+/* What is known of a cluster's keys, without asking the store. */
+struct login {
+    char *endpoint;   /* NULL: AWS, or a store without one */
+    char *access_key; /* NULL: none */
+    char *origin;     /* where it comes from, or why there is none; never NULL */
+    bool needs_keys;  /* a file:// store does not */
+};
+
+static char *copy(const char *string)
+{
+    return string != NULL ? mem_copy_string(string) : NULL;
+}
+
+static void login_find(struct login *l, const struct command_context *c,
+                       const struct cluster *cluster)
+{
+    struct cluster_store settled = {0};
+    struct error err;
+    int status;
+
+    *l = (struct login){.needs_keys = strncmp(cluster->store, "s3://", 5) == 0};
+    if (!l->needs_keys) {
+        l->origin = mem_copy_string("none needed");
+        return;
+    }
+    status = cluster_store_settle(&settled, cluster, c->paths, &err);
+    l->endpoint = copy(status == 0 ? settled.endpoint : cluster->endpoint);
+    if (status == 0)
+        l->access_key = copy(settled.keys.access_key);
+    l->origin = copy(status == 0 ? settled.keys.origin : err.text);
+    cluster_store_free(&settled);
+}
+
+static void login_free(struct login *l)
+{
+    free(l->endpoint);
+    free(l->access_key);
+    free(l->origin);
+}
+
+static void add_login(struct text *line, const struct login *l)
+{
+    json_line_string(line, "endpoint", l->endpoint);
+    json_line_string(line, "access_key", l->access_key);
+    json_line_bool(line, "logged_in", !l->needs_keys || l->access_key != NULL);
+}
+
+/* ---- user ---- */
+
+static void print_user_json(const struct session_record *me, const struct cluster *c,
+                            const struct login *l)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_string(&line, "user", me->user);
+    json_line_string(&line, "host", me->host);
+    json_line_string(&line, "cluster", c->name);
+    json_line_string(&line, "store", c->store);
+    add_login(&line, l);
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void print_user(const struct session_record *me, const struct cluster *c,
+                       const struct login *l)
+{
+    printf("user:     %s on %s\n", me->user, me->host);
+    printf("cluster:  %s\n", c->name);
+    printf("store:    %s\n", c->store);
+    if (l->needs_keys)
+        printf("endpoint: %s\n", l->endpoint != NULL ? l->endpoint : "AWS");
+    if (l->access_key != NULL)
+        printf("keys:     %s (%s)\n", l->access_key, l->origin);
+    else
+        printf("keys:     %s\n", l->origin);
+}
+
 int command_user(const struct command_context *c)
 {
     struct session_record me = {0};
+    struct login login;
 
     if (c->options->command == COMMAND_USER_SET_CONTEXT)
         return set_context(c);
     session_record_sign(&me);
-    printf("user:    %s on %s\n", me.user, me.host);
-    printf("cluster: %s\n", c->cluster->name);
-    printf("store:   %s\n", c->cluster->store);
+    login_find(&login, c, c->cluster);
+    if (c->options->json)
+        print_user_json(&me, c->cluster, &login);
+    else
+        print_user(&me, c->cluster, &login);
+    login_free(&login);
     session_record_free(&me);
     return EXIT_DONE;
 }
 
-static void add_cluster(struct table *t, const struct cluster *cluster, bool is_current)
-{
-    const char *cells[] = {is_current ? "*" : "", cluster->name, cluster->store,
-                           cluster->endpoint};
-
-    table_add(t, cells);
-}
+/* ---- forgetting a cluster ---- */
 
 struct left {
     const char *cluster;
@@ -106,20 +188,58 @@ static int forget_cluster(const struct command_context *c, const char *name)
     return command_fail(c->options, &err);
 }
 
+/* ---- the list ---- */
+
+static void print_cluster_json(const struct cluster *cluster, const struct login *l,
+                               bool is_current)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_string(&line, "name", cluster->name);
+    json_line_string(&line, "store", cluster->store);
+    add_login(&line, l);
+    json_line_bool(&line, "current", is_current);
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void show_cluster(struct table *t, const struct command_context *c,
+                         const struct cluster *cluster)
+{
+    bool is_current = strcmp(cluster->name, c->cluster->name) == 0;
+    struct login l;
+
+    login_find(&l, c, cluster);
+    if (c->options->json) {
+        print_cluster_json(cluster, &l, is_current);
+    } else {
+        const char *keys = l.access_key != NULL ? l.access_key
+                           : l.needs_keys       ? "none: log in"
+                                                : "-";
+        const char *cells[] = {is_current ? "*" : "", cluster->name, cluster->store,
+                               l.endpoint, keys};
+
+        table_add(t, cells);
+    }
+    login_free(&l);
+}
+
 static int list_clusters(const struct command_context *c)
 {
-    static const char *const columns[] = {"", "Name", "Store", "Endpoint"};
+    static const char *const columns[] = {"", "Name", "Store", "Endpoint", "Keys"};
     struct table *t = table_new(columns, ARRAY_SIZE(columns));
     bool is_listed = false;
 
     for (size_t i = 0; i < c->config->n_clusters; i++) {
-        bool is_current = strcmp(c->config->clusters[i].name, c->cluster->name) == 0;
-        is_listed |= is_current;
-        add_cluster(t, &c->config->clusters[i], is_current);
+        is_listed |= strcmp(c->config->clusters[i].name, c->cluster->name) == 0;
+        show_cluster(t, c, &c->config->clusters[i]);
     }
     if (!is_listed)
-        add_cluster(t, c->cluster, true); /* of the environment */
-    table_print(t);
+        show_cluster(t, c, c->cluster); /* of the environment */
+    if (!c->options->json)
+        table_print(t);
     table_free(t);
     return EXIT_DONE;
 }

@@ -354,6 +354,21 @@ int credentials_find_aws(struct credentials *c, const struct cluster *cluster,
     return status == 0 ? find_in_profile(c, profile_name(cluster), err) : status;
 }
 
+static int say_none(const struct cluster *cluster, struct error *err)
+{
+    if (strcmp(cluster->name, "env") == 0) /* there is no logging in to that */
+        return error_set(err, ERROR_AUTH, 0,
+                         "no credentials for %.80s: neither in AWS_ACCESS_KEY_ID and "
+                         "AWS_SECRET_ACCESS_KEY, nor in profile %.40s of ~/.aws; set "
+                         "them, or log in: grid login --store %.80s",
+                         cluster->store, profile_name(cluster), cluster->store);
+    return error_set(err, ERROR_AUTH, 0,
+                     "no credentials for cluster %.60s: neither of `grid login`, nor "
+                     "in AWS_ACCESS_KEY_ID, nor in profile %.40s of ~/.aws; log in: "
+                     "grid login --cluster %.60s",
+                     cluster->name, profile_name(cluster), cluster->name);
+}
+
 int credentials_find(struct credentials *c, const struct cluster *cluster,
                      const struct paths *paths, struct error *err)
 {
@@ -364,10 +379,6 @@ int credentials_find(struct credentials *c, const struct cluster *cluster,
     if (status == 0)
         status = credentials_find_aws(c, cluster, err);
     if (status == 0)
-        return error_set(
-            err, ERROR_AUTH, 0,
-            "no credentials for cluster %s: neither of `grid login`, nor in "
-            "AWS_ACCESS_KEY_ID, nor in profile %s of ~/.aws",
-            cluster->name, profile_name(cluster));
+        return say_none(cluster, err);
     return status < 0 ? -1 : 0;
 }
