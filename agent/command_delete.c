@@ -11,6 +11,7 @@
 #include "agent/commands.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/figure.h"
 #include "agent/gauge.h"
 #include "agent/left_plan.h"
 
@@ -72,17 +73,18 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
                          struct error *err)
 {
     const struct options *o = c->options;
-    struct text question = {0}, size = {0};
+    struct text question = {0};
     struct version v;
     int status = catalog_read(a, o->name, o->version, &v, err);
 
     if (status == 0 && v.status == VERSION_NONE)
         status = say_no_version(a, o, err);
     if (status == 0 && v.status == VERSION_SUCCEEDED) {
-        text_add_size(&size, v.record.bytes);
-        text_add_format(&question,
-                        "delete %s version %" PRIu64 " (%" PRIu64 " files, %s)?",
-                        v.name, v.number, v.record.files, text_string(&size));
+        text_add_format(&question, "delete %s version %" PRIu64 " (", v.name, v.number);
+        figure_add_noun(&question, v.record.files, "file", "files");
+        text_add(&question, ", ");
+        text_add_size(&question, v.record.bytes);
+        text_add(&question, ")?");
     } else if (status == 0) {
         text_add_format(&question, "delete %s version %" PRIu64 " (%s)?", v.name,
                         v.number, version_status_name(v.status));
@@ -92,7 +94,6 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
         status = delete_version(a, c, &v, err);
     version_free(&v);
     text_free(&question);
-    text_free(&size);
     return status;
 }
 

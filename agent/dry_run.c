@@ -3,25 +3,58 @@
  */
 #include "agent/dry_run.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/catalog.h"
 #include "agent/commands.h"
+#include "agent/console.h"
 #include "agent/exit_code.h"
+#include "agent/figure.h"
+#include "agent/json_line.h"
 #include "agent/memory.h"
 #include "agent/place.h"
 #include "base/mem.h"
 #include "transfer/layout.h"
 
 struct estimate {
-    uint64_t files, directories, symlinks, bytes, requests, issues;
-    struct error err; /* a file the store cannot hold */
+    char name[NAME_MAX_BYTES + 1];
+    uint64_t version;
+    int root; /* of the source: where the files are looked up */
+    uint64_t files, directories, symlinks, bytes, requests;
+    uint64_t unreadable; /* files and folders; with them nothing would be published */
+    struct error err;    /* a file the store cannot hold */
 };
+
+static void warn(const char *path, const char *message)
+{
+    struct text line = {0};
+
+    text_add_printable(&line, path, strlen(path));
+    text_add_format(&line, ": %s", message);
+    console_print_warning(text_string(&line));
+    text_free(&line);
+}
+
+/* Opening it tells for certain, on network file systems, too. */
+static bool is_readable(const struct estimate *e, const struct entry *entry)
+{
+    int fd = walk_open_file(e->root, entry->path);
+
+    if (fd < 0) {
+        warn(entry->path, strerror(errno));
+        return false;
+    }
+    close(fd);
+    return true;
+}
 
 static void count_file(struct estimate *e, const struct entry *entry,
                        const struct store_limits *limits, uint64_t part_size)
@@ -29,6 +62,10 @@ static void count_file(struct estimate *e, const struct entry *entry,
     const struct layout none = {0};
     struct layout layout;
 
+    if (!is_readable(e, entry)) {
+        e->unreadable++;
+        return;
+    }
     e->files++;
     e->bytes += entry->stamp.size;
     if (layout_of(&layout, entry->stamp.size, limits, part_size, &none, &e->err) != 0) {
@@ -49,12 +86,10 @@ static void count_batch(struct estimate *e, const struct entry_batch *batch,
         e->symlinks += entry->type == ENTRY_SYMLINK;
     }
     for (size_t i = 0; i < batch->n_issues; i++) {
-        struct text line = {0};
-        text_add_printable(&line, batch->issues[i].path, strlen(batch->issues[i].path));
-        fprintf(stderr, "warning: %s: %s\n", text_string(&line),
-                batch->issues[i].message);
-        text_free(&line);
-        e->issues++;
+        const struct issue *issue = &batch->issues[i];
+        warn(issue->path, issue->message);
+        e->unreadable +=
+            issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED;
     }
 }
 
@@ -83,37 +118,107 @@ static int count_all(struct estimate *e, const struct walk_options *options,
     return status;
 }
 
-static void print(const struct estimate *e, const struct options *o, const char *name,
-                  uint64_t version, const char *url)
+static bool is_publishable(const struct estimate *e, const struct options *o)
 {
-    struct text size = {0};
-
-    if (o->json) {
-        printf("{\"event\":\"dry_run\",\"name\":\"%s\",\"version\":%" PRIu64
-               ",\"files\":%" PRIu64 ",\"directories\":%" PRIu64
-               ",\"symlinks\":%" PRIu64 ",\"bytes\":%" PRIu64
-               ",\"bytes_copied\":0,\"requests\":%" PRIu64 "}\n",
-               name, version, e->files, e->directories, e->symlinks, e->bytes,
-               e->requests);
-        return;
-    }
-    text_add_size(&size, e->bytes);
-    printf("would create %s version %" PRIu64 " at %s\n", name, version, url);
-    printf("  to send: %" PRIu64 " files, %s (%" PRIu64 " bytes), in about %" PRIu64
-           " requests\n",
-           e->files, text_string(&size), e->bytes, e->requests);
-    printf("  to copy inside the store: nothing\n");
-    printf("  empty folders: %" PRIu64 ", symbolic links: %" PRIu64 "\n",
-           e->directories, e->symlinks);
-    text_free(&size);
+    return e->unreadable == 0 || o->skip_unreadable;
 }
 
-static int estimate(struct agent *a, const struct session_request *q,
-                    struct place *place, struct error *err)
+static void print_json(const struct estimate *e, const struct options *o)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_string(&line, "event", "dry_run");
+    json_line_time(&line, "time", agent_clock_ms());
+    json_line_string(&line, "name", e->name);
+    json_line_u64(&line, "version", e->version);
+    json_line_u64(&line, "files", e->files);
+    json_line_u64(&line, "directories", e->directories);
+    json_line_u64(&line, "symlinks", e->symlinks);
+    json_line_u64(&line, "bytes", e->bytes);
+    json_line_u64(&line, "bytes_copied", 0);
+    json_line_u64(&line, "requests", e->requests);
+    json_line_u64(&line, "unreadable", e->unreadable);
+    json_line_bool(&line, "publishable", is_publishable(e, o));
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void print_text(const struct estimate *e, const struct options *o,
+                       const char *url)
+{
+    struct text out = {0};
+
+    text_add_format(&out, "would create %s version %" PRIu64 " at %s\n", e->name,
+                    e->version, url);
+    text_add(&out, "  to send: ");
+    figure_add_noun(&out, e->files, "file", "files");
+    text_add(&out, ", ");
+    text_add_size(&out, e->bytes);
+    text_add_format(&out, " (%" PRIu64 " bytes), in about ", e->bytes);
+    figure_add_noun(&out, e->requests, "request", "requests");
+    text_add(&out, "\n  to copy inside the store: nothing\n");
+    text_add_format(&out, "  empty folders: %" PRIu64 ", symbolic links: %" PRIu64 "\n",
+                    e->directories, e->symlinks);
+    if (e->unreadable > 0) {
+        text_add(&out, "  cannot be read: ");
+        figure_add_noun(&out, e->unreadable, "file or folder", "files or folders");
+        text_add(&out, is_publishable(e, o)
+                           ? ", which would be left out\n"
+                           : ", so that it would not be published (--skip-unreadable "
+                             "publishes without)\n");
+    }
+    fputs(text_string(&out), stdout);
+    text_free(&out);
+}
+
+static void print(const struct estimate *e, struct agent *a, const struct options *o)
+{
+    char *url = catalog_url(a, e->name, e->version);
+
+    if (o->json)
+        print_json(e, o);
+    else
+        print_text(e, o, url);
+    free(url);
+}
+
+/* ---- all of it ---- */
+
+static int choose_name(struct estimate *e, const struct session_request *q,
+                       const struct place *place, struct error *err)
+{
+    if (q->name != NULL)
+        snprintf(e->name, sizeof e->name, "%s", q->name);
+    else if (name_derive(e->name, place->path, place->is_folder, err) != 0)
+        return -1;
+    if (!name_is_valid(e->name))
+        return error_set(err, ERROR_USAGE, 0, "%s is not a name for a datastore",
+                         e->name);
+    return 0;
+}
+
+/* The folder that paths are relative to. */
+static int open_root(struct estimate *e, const struct place *place, struct error *err)
+{
+    size_t length = strlen(place->path);
+    char *folder;
+
+    if (!place->is_folder)
+        length = (size_t)(strrchr(place->path, '/') - place->path) + 1;
+    folder = mem_copy_bytes(place->path, length);
+    e->root = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    return e->root >= 0 ? 0 : error_errno(err, errno, "%s", place->path);
+}
+
+static int estimate(struct estimate *e, struct agent *a,
+                    const struct session_request *q, const struct place *place,
+                    struct error *err)
 {
     const struct options *o = q->options;
     const char *folder = store_folder(a->store);
-    struct estimate e = {0};
     struct walk_place leave_out[1];
     struct walk_options walk = {.root = place->path,
                                 .scratch = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
@@ -121,17 +226,9 @@ static int estimate(struct agent *a, const struct session_request *q,
                                 .files_from = o->files_from,
                                 .symlinks = o->symlinks,
                                 .leave_out = leave_out};
-    char name[NAME_MAX_BYTES + 1];
     struct stat st;
     uint64_t newest;
-    char *url;
 
-    if (q->name != NULL)
-        snprintf(name, sizeof name, "%s", q->name);
-    else if (name_derive(name, place->path, place->is_folder, err) != 0)
-        return -1;
-    if (!name_is_valid(name))
-        return error_set(err, ERROR_USAGE, 0, "%s is not a name for a datastore", name);
     if (folder != NULL && stat(folder, &st) == 0) {
         leave_out[0] = (struct walk_place){st.st_dev, st.st_ino};
         walk.n_leave_out = 1;
@@ -139,32 +236,41 @@ static int estimate(struct agent *a, const struct session_request *q,
     if (folder != NULL && place_is_inside(place->path, folder))
         return error_set(err, ERROR_USAGE, 0, "the source %s lies inside the store %s",
                          place->path, folder);
-    if (catalog_newest_number(a, name, &newest, err) != 0 ||
-        count_all(&e, &walk, store_limits(a->store), o->part_size, err) != 0)
+    if (choose_name(e, q, place, err) != 0 || open_root(e, place, err) != 0 ||
+        catalog_newest_number(a, e->name, &newest, err) != 0)
         return -1;
-    url = catalog_url(a, name, newest + 1);
-    print(&e, o, name, newest + 1, url);
-    free(url);
-    return 0;
+    e->version = newest + 1;
+    return count_all(e, &walk, store_limits(a->store), o->part_size, err);
+}
+
+/* The exit code is that of the run, as far as it can be known. */
+static int report(const struct estimate *e, struct agent *a, const struct options *o)
+{
+    print(e, a, o);
+    return is_publishable(e, o) ? EXIT_DONE : EXIT_FAILED;
 }
 
 int dry_run(const struct session_request *q)
 {
+    struct estimate e = {.root = -1};
     struct agent a = {0};
     struct place place = {0};
     struct store_options wanted = {0};
     struct error err;
-    int status;
+    int code;
 
     if (agent_open(&a, memory_for_payload(q->options->max_memory), &err) != 0)
         return command_fail(q->options, &err);
     agent_hurry(&wanted);
-    status = agent_open_store(&a, q->cluster, q->paths, &wanted, &err);
-    if (status == 0)
-        status = place_resolve(&place, q->source, &err);
-    if (status == 0)
-        status = estimate(&a, q, &place, &err);
+    if (agent_open_store(&a, q->cluster, q->paths, &wanted, &err) != 0 ||
+        place_resolve(&place, q->source, &err) != 0 ||
+        estimate(&e, &a, q, &place, &err) != 0)
+        code = command_fail(q->options, &err);
+    else
+        code = report(&e, &a, q->options);
+    if (e.root >= 0)
+        close(e.root);
     place_free(&place);
     agent_close(&a);
-    return status == 0 ? EXIT_DONE : command_fail(q->options, &err);
+    return code;
 }

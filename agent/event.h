@@ -71,6 +71,7 @@ struct event_error {
 struct event_published {
     const char *name, *cluster, *url, *root; /* root: "sha256:..." */
     uint64_t version, files, bytes, bytes_sent, bytes_copied, parts, requests, retries;
+    uint64_t skipped; /* files and folders left out by --skip-unreadable */
     double seconds;
 };
 

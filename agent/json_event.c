@@ -75,6 +75,7 @@ static void add_published(struct text *line, const struct event_published *e)
     json_line_u64(line, "parts", e->parts);
     json_line_u64(line, "requests", e->requests);
     json_line_u64(line, "retries", e->retries);
+    json_line_u64(line, "skipped", e->skipped);
     json_line_string(line, "root", e->root);
     json_line_seconds(line, "seconds", e->seconds);
 }

@@ -148,6 +148,8 @@ static void add_published(struct text *out, const struct terminal *t,
     text_add_format(out, " %s:%" PRIu64 "\n", e->name, e->version);
     begin_field(out, "files");
     figure_add_count(out, e->files);
+    if (e->skipped > 0)
+        text_add_format(out, " (%" PRIu64 " left out: see datastore.json)", e->skipped);
     text_add(out, "\n");
     add_size_field(out, e);
     add_time_field(out, e);

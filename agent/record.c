@@ -360,6 +360,9 @@ int datastore_record_parse(struct datastore_record *r, const char *json, size_t 
     r->agent = take_string_or(object, "agent", "");
     parse_shards(r, cJSON_GetObjectItem(object, "manifest"));
     parse_skipped(r, cJSON_GetObjectItem(object, "skipped"));
+    r->skipped_count = take_number(object, "skipped_count");
+    if (r->skipped_count < r->n_skipped)
+        r->skipped_count = r->n_skipped; /* all of them are named */
     cJSON_Delete(object);
     return 0;
 }

@@ -340,6 +340,7 @@ static void tell_published(struct session *s, const struct datastore_record *r)
         .parts = report_parts(s->report),
         .requests = counts.requests,
         .retries = counts.retries,
+        .skipped = r->skipped_count,
         .seconds = (double)(loop_now_ms(&s->agent.loop) - s->started_ms) / 1000,
     };
     tell(s, &event);

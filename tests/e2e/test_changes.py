@@ -74,7 +74,9 @@ def test_skip_unreadable(mortal, tree):
     write(tree, "closed/inner", "y")
     (tree / "closed").chmod(0)
     try:
-        mortal.create(tree, "--skip-unreadable")
+        result = mortal.create(tree, "--skip-unreadable")
+        assert "(2 left out: see datastore.json)" in result.text
+        assert mortal.create_json(tree, "--skip-unreadable").event("published")["skipped"] == 2
     finally:
         (tree / "closed").chmod(0o755)
     found = mortal.check("tree")
@@ -83,6 +85,27 @@ def test_skip_unreadable(mortal, tree):
     record = json.loads((mortal.version("tree") / "datastore.json").read_text())
     skipped = {s["path"]: s["reason"] for s in record["skipped"]}
     assert set(skipped) == {"secret", "closed"} and all(skipped.values())
+
+
+def test_dry_run_tells_what_cannot_be_read(mortal, tree):
+    write(tree, "good", "x")
+    write(tree, "secret", "y", 0)
+    write(tree, "closed/inner", "y")
+    (tree / "closed").chmod(0)
+    try:
+        result = mortal.create(tree, "--dry-run", code=1)
+        assert "secret: Permission denied" in result.err and "closed: " in result.err
+        assert "to send: 1 file, " in result.out and "cannot be read: 2 files or folders" in result.out
+        assert "not be published" in result.out and "--skip-unreadable" in result.out
+        row = mortal.create_json(tree, "--dry-run", code=1).event("dry_run")
+        assert (row["files"], row["unreadable"], row["publishable"]) == (1, 2, False)
+        result = mortal.create(tree, "--dry-run", "--skip-unreadable", code=0)
+        assert "not be published" not in result.out and "left out" in result.out
+    finally:
+        (tree / "closed").chmod(0o755)
+    single = tree / "secret"
+    single.chmod(0o644)
+    assert "to send: 1 file, " in mortal.create(single, "--dry-run", code=0).out
 
 
 def test_source_folder_is_unreadable(mortal, tree):

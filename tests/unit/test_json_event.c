@@ -126,12 +126,14 @@ static void last_ones(void **state)
                                            .parts = 6,
                                            .requests = 7,
                                            .retries = 8,
+                                           .skipped = 9,
                                            .root = "sha256:00",
                                            .seconds = 1.2344};
     expect(&e, "{\"event\":\"published\"," TIME
                ",\"name\":\"n\",\"version\":1,\"cluster\":\"local\",\"url\":"
                "\"file:///x/n/v1/\",\"files\":2,\"bytes\":3,\"bytes_sent\":4,"
-               "\"bytes_copied\":5,\"parts\":6,\"requests\":7,\"retries\":8,\"root\":"
+               "\"bytes_copied\":5,\"parts\":6,\"requests\":7,\"retries\":8,"
+               "\"skipped\":9,\"root\":"
                "\"sha256:00\",\"seconds\":1.234}\n");
     e.kind = EVENT_UNCHANGED;
     e.unchanged = (struct event_unchanged){.name = "n", .version = 4};
