@@ -74,11 +74,11 @@ static void add_figures(struct text *text, const struct session_status *s)
     text_add_size(text, s->bytes_done);
     text_add(text, " of ");
     text_add_size(text, s->bytes_total);
-    if (session_status_is_alive(s)) {
+    if (session_status_is_alive(s) && s->reason[0] == '\0') {
         text_add(text, ", ");
         figure_add_rate(text, s->rate);
     }
-    if (session_status_is_alive(s) && s->eta_s > 0) {
+    if (session_status_is_alive(s) && s->reason[0] == '\0' && s->eta_s > 0) {
         text_add(text, ", ready in about ");
         text_add_duration(text, (uint64_t)s->eta_s);
     }

@@ -15,7 +15,8 @@ enum {
     STATUS_TICKS = 4,
     AVERAGE_S = 5,
     ESTIMATE_AFTER_S = 2,
-    SILENT_MS = 10 * 1000 /* a cut cable is an error of TCP after a minute only */
+    STALLED_MS = 3 * 1000, /* no part takes so long to be read, hashed and begun */
+    SILENT_MS = 10 * 1000  /* a cut cable is an error of TCP after a minute only */
 };
 
 struct report {
@@ -162,11 +163,17 @@ static void update_rate(struct report *r, uint64_t sent)
     r->at_ms = now;
 }
 
+static bool is_stalled(const struct report *r)
+{
+    return loop_now_ms(&r->agent->loop) - r->moved_at_ms >= STALLED_MS;
+}
+
 static int64_t estimate(const struct report *r)
 {
     const struct session_status *s = &r->status;
 
-    if (!s->scan_done || s->bytes_total < s->bytes_done || r->waiting.size > 0)
+    if (!s->scan_done || s->bytes_total < s->bytes_done || r->waiting.size > 0 ||
+        is_stalled(r))
         return -1;
     if (s->bytes_total == s->bytes_done)
         return 0;
@@ -245,7 +252,7 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
     s->bytes_sent = counts->bytes_sent;
     s->retries = counts->retries;
     update_rate(r, counts->bytes_sent);
-    s->rate = r->rate > 0 ? (uint64_t)r->rate : 0;
+    s->rate = r->rate > 0 && !is_stalled(r) ? (uint64_t)r->rate : 0;
     s->eta_s = estimate(r);
     s->updated_ms = agent_clock_ms();
 }
