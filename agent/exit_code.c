@@ -36,7 +36,7 @@ const char *exit_hint_for(const struct error *err)
                "and "
                "run the same command again";
     case ERROR_FULL:
-        return "once there is room run the same command again: it goes on where it "
+        return "once there is space again run the same command: it goes on where it "
                "stopped";
     case ERROR_CONFLICT:
         return "see `grid datastore status`";

@@ -35,8 +35,7 @@ struct report {
     uint64_t sent_before, at_ms, first_ms;
     uint64_t moved, moved_at_ms; /* bytes and requests, when last seen to grow */
 
-    struct text waiting;  /* for what; empty: we do not */
-    char *written_reason; /* a copy: the worker reads it while we go on */
+    struct text waiting; /* for what; empty: we do not */
 
     struct work work; /* writes a copy of the status */
     bool is_writing;
@@ -60,6 +59,7 @@ static void on_written(void *ctx)
 
     r->is_writing = false;
     free(r->written.reason);
+    free(r->written.session);
     if (r->write_err.kind != ERROR_NONE)
         log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
 }
@@ -70,6 +70,7 @@ static void write_status(struct report *r)
         return;
     r->is_writing = true;
     r->written = r->status; /* its other strings do not change */
+    r->written.session = mem_copy_string(r->status.session);
     if (r->status.reason != NULL)
         r->written.reason = mem_copy_string(r->status.reason);
     loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
@@ -350,7 +351,6 @@ void report_free(struct report *r)
     if (r == NULL)
         return;
     text_free(&r->waiting);
-    free(r->written_reason);
     free(r->file);
     free(r);
 }

@@ -507,7 +507,8 @@ static void start_report(struct session *s)
     s->status.store = (char *)store_url(s->agent.store);
     s->status.source = s->place.path;
     s->status.session = s->own.record.session;
-    s->status.host = s->own.record.host;
+    snprintf(s->host, sizeof s->host, "%s", s->own.record.host);
+    s->status.host = s->host;
     s->status.log = s->files.log;
     s->status.socket = (char *)control_path(s->control);
     s->status.version = s->own.version;

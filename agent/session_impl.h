@@ -29,6 +29,7 @@ struct session {
     bool is_published;  /* found so: only the tidying up is left */
     struct report *report;
     struct session_status status;
+    char host[256]; /* status.host: the record's is replaced with each signature */
     struct control *control;
     struct signals *signals;
     struct source *source;

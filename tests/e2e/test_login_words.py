@@ -75,7 +75,7 @@ def test_a_quota_that_is_used_up(on_fake, grid, small):  # noqa: F811
     place = on_fake()
     place.s3.faults({"op": "PutObject", "fault": "error", "code": "QuotaExceeded", "from": 3})
     result = grid.create(small, code=1)
-    assert "QuotaExceeded" in result.err and "same command again" in result.err
+    assert "QuotaExceeded" in result.err and "run the same command" in result.err
     assert result.err.partition("stopped:")[0].count("free some space") == 1, result
 
 
