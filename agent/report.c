@@ -187,7 +187,7 @@ static int64_t estimate(const struct report *r)
 static void take_silence(struct report *r, const struct store_counts *counts)
 {
     uint64_t now_ms = loop_now_ms(&r->agent->loop);
-    uint64_t moved = counts->bytes_sent + counts->bytes_received + counts->requests;
+    uint64_t moved = counts->moves;
 
     if (moved != r->moved || counts->under_way == 0) {
         r->moved = moved;

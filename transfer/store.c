@@ -125,6 +125,12 @@ static void leave(struct store_op *op)
     op->store->counts.under_way--;
 }
 
+static void note_move(struct store_op *op, size_t n)
+{
+    if (!op->is_claim)
+        op->store->counts.moves += n;
+}
+
 static void begin_attempt(struct store_op *op)
 {
     struct store *store = op->store;
@@ -137,6 +143,7 @@ static void begin_attempt(struct store_op *op)
     store_gate_on_attempt(store);
     op->answer.attempts++;
     store->counts.requests++;
+    note_move(op, 1);
     if (op->answer.attempts > 1)
         store->counts.retries++;
     if (op->body != NULL)
@@ -362,6 +369,7 @@ void store_attempt_done(struct store_op *op, const struct error *err)
 
 void store_sent(struct store_op *op, size_t bytes)
 {
+    note_move(op, bytes);
     op->moved += bytes;
     if (op->is_data)
         op->store->counts.bytes_sent += bytes;
@@ -369,6 +377,7 @@ void store_sent(struct store_op *op, size_t bytes)
 
 void store_received(struct store_op *op, size_t bytes)
 {
+    note_move(op, bytes);
     op->moved += bytes;
     op->store->counts.bytes_received += bytes;
 }

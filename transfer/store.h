@@ -212,6 +212,7 @@ struct store_counts {
     uint64_t requests, retries;
     uint64_t bytes_sent; /* of operations with is_data, retries included */
     uint64_t bytes_received;
+    uint64_t moves;     /* grows while anything moves, but for claims */
     unsigned under_way; /* hold a slot */
     unsigned waiting;   /* want one: queued, or pausing before another attempt */
 

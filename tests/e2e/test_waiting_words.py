@@ -34,7 +34,7 @@ def last_frame(t):
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frames[-2]) if len(frames) > 2 else ""
 
 
-def until(condition, t, timeout=50):
+def until(condition, t, timeout=30):
     deadline = time.monotonic() + timeout
     while not condition():
         assert t.process.poll() is None and time.monotonic() < deadline, last_frame(t)
