@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,8 @@ static void on_lost(void *ctx, const struct error *err)
     struct session *s = ctx;
 
     s->lost = *err;
+    agent_interrupt(&s->agent,
+                    SIGTERM); /* what waits for the fence has nothing to wait for */
     stop(s);
 }
 
@@ -744,5 +747,9 @@ int session_run(const struct session_request *request)
     status = session_begin(&s, &err);
     if (status == 0)
         status = session_go(&s, &err);
+    if (status != 0 && s.lost.kind != ERROR_NONE) {
+        err = s.lost;
+        s.agent.signal = 0; /* it was ours, not the user's */
+    }
     return session_end(&s, status, &err);
 }

@@ -184,7 +184,7 @@ class FakeServer(S3Server):
         self.control("POST", "export", {"bucket": bucket, "folder": str(folder)})
 
     def recent_log(self, bucket):
-        """As log(), asked of the server: cheap where its file has become long."""
+        """As log(), asked of the server: with what it has just answered, and cheap where its file has become long."""
         return [json.loads(line) for line in self.control("GET", f"log?bucket={bucket}").splitlines()]
 
     def state(self):

@@ -172,3 +172,18 @@ def test_the_same_path_with_other_data(place, grid, other, tree):
     assert stored <= set(place.keys("tree/v1/data/"))
     place.check("tree", tree, 2)
 
+
+def test_a_publication_that_stood_still(place, grid, other, tree):
+    """It wakes up behind the minute, its record of publication unsent: it ends, and says why."""
+    place.s3.faults({"op": "PutObject", "key": "*datastore.json", "fault": "error", "code": "InternalError",
+                     "status": 500})
+    make(tree, 1)
+    first = grid.start("datastore", "create", tree, "--json")
+    first.until(lambda: any(e["status"] == 500 for e in place.s3.log("test")), "refused")
+    first.send(signal.SIGSTOP)
+    place.s3.faults()
+    other("datastore", "create", tree, "--json", "--take-over", code=0, timeout=150)
+    first.send(signal.SIGCONT)
+    result = first.wait(40)
+    assert result.code == 75 and "no longer ours" in result.event("stopped")["reason"], result
+    other("datastore", "verify", "tree", "--deep", code=0)

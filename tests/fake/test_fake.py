@@ -504,7 +504,7 @@ def test_keep_alive_and_order(s):
             path = "/none/k" if i % 3 == 0 else "/test/k"
             c.sendall(client.head("PUT", path, {"Content-Length": "5000"}, "UNSIGNED-PAYLOAD") + b"x" * 5000)
             assert read_answer(c).status == (404 if i % 3 == 0 else 200)
-    assert len({e["conn"] for e in s.log("test")}) == 1
+    assert len({e["conn"] for e in s.recent_log("test")}) == 1
 
 
 def test_expect_continue(s):
@@ -540,7 +540,7 @@ def test_the_log(s, b):
     upload_parts(b, "m", [PART, 3])
     b.put_object(Bucket="test", Key="k", Body=b"12345")
     error(b.get_object, Bucket="test", Key="none")
-    log = s.log("test")
+    log = s.recent_log("test")
     parts = [e for e in log if e["op"] == "UploadPart"]
     assert [(e["partNumber"], e["bytes"], e["status"], e["done"]) for e in parts] == [
         (1, PART, 200, True), (2, 3, 200, True)]

@@ -69,7 +69,7 @@ def test_fault(s, fault, more, seen, done):
     assert is_there(s) == done
     assert put(s, "third") == 200
     assert s.fault_counts()[0]["hits"] == 1
-    entry = next(e for e in s.log("test") if e["key"] == "k")
+    entry = next(e for e in s.recent_log("test") if e["key"] == "k")
     assert entry["fault"] and entry["done"] == done and entry["status"] == (seen if seen != "broken" else
                                                                             entry["status"])
 
@@ -81,7 +81,7 @@ def test_every_fault_is_known_to_chaos_or_tested_here():
 def test_a_reset_within_the_body_takes_so_much_of_it(s):
     s.faults({"fault": "reset_during", "bytes": 300_000})
     assert put(s) == "broken"
-    entry = s.log("test")[-1]
+    entry = s.recent_log("test")[-1]
     assert entry["wire_bytes"] == 300_000 and entry["status"] == 0
 
 
@@ -245,7 +245,7 @@ def test_when_an_object_was_there(s):
     assert put(s) == 200
     s.faults({"op": "PutObject", "fault": "error"})
     assert put(s) == 500
-    first, second = s.log("test")
+    first, second = s.recent_log("test")
     assert first["start"] <= first["committed"] < first["time"] - 0.25
     assert second["committed"] is None
 
@@ -274,7 +274,7 @@ def test_chaos_ends_with_everything_stored(s):
             pytest.fail("50 faults one after another")
     s.faults()
     assert all(s.read("test", str(i)) == b"%d" % i for i in range(40))
-    kinds = {e["fault"] for e in s.log("test")} - {None}
+    kinds = {e["fault"] for e in s.recent_log("test")} - {None}
     assert len(kinds) >= 10, kinds
 
 
