@@ -202,6 +202,14 @@ static int read_datastore(struct agent *a, const char *prefix, struct version *o
     return status;
 }
 
+/* One that cannot be read has its age all the same. */
+static enum version_status judge_unreadable(const struct object_answer *answer)
+{
+    return answer->date_ms - answer->modified_ms > OWNERSHIP_STALE_MS
+               ? VERSION_FAILED
+               : VERSION_UPLOADING;
+}
+
 static enum version_status judge_session(const struct version *v,
                                          const struct object_answer *answer)
 {
@@ -219,15 +227,15 @@ static int read_session(struct agent *a, const char *prefix, struct version *out
 {
     struct text key = {0}, json = {0};
     struct object_answer answer = {0};
+    struct error ignored;
     int status;
 
     text_add_format(&key, "%ssession.json", prefix);
     status = agent_get(a, text_string(&key), &json, &answer, err);
-    if (status == 0)
-        status =
-            session_record_parse(&out->session, text_string(&json), json.size, err);
     if (status == 0) {
-        out->status = judge_session(out, &answer);
+        bool is_read = session_record_parse(&out->session, text_string(&json), json.size,
+                                            &ignored) == 0;
+        out->status = is_read ? judge_session(out, &answer) : judge_unreadable(&answer);
         out->session_at_ms = answer.modified_ms;
     } else {
         error_wrap(err, "%s", text_string(&key));

@@ -204,17 +204,19 @@ static void take_silence(struct report *r, const struct store_counts *counts)
 /* "HOST cannot be reached: ..., for 3 min, next try in 5 s" */
 static void take_waiting(struct report *r, const struct store_counts *counts)
 {
-    const struct error *away = store_away(r->agent->store);
-    uint64_t now_ms = loop_now_ms(&r->agent->loop);
+    const struct error *reason = store_away(r->agent->store);
+    uint64_t now_ms = loop_now_ms(&r->agent->loop), since_ms = counts->away_since_ms;
 
     text_clear(&r->waiting);
     r->status.reason = NULL;
-    if (away == NULL) {
+    if (reason == NULL)
+        reason = store_refusal(r->agent->store, &since_ms);
+    if (reason == NULL) {
         take_silence(r, counts);
         return;
     }
-    text_add_format(&r->waiting, "%s, for ", away->text);
-    text_add_duration(&r->waiting, (now_ms - counts->away_since_ms) / 1000);
+    text_add_format(&r->waiting, "%s, for ", reason->text);
+    text_add_duration(&r->waiting, (now_ms - since_ms) / 1000);
     if (counts->next_try_ms > now_ms) {
         text_add(&r->waiting, ", next try in ");
         text_add_duration(&r->waiting, (counts->next_try_ms - now_ms + 999) / 1000);

@@ -10,7 +10,6 @@ enum {
     LAST_CEILING_MS = 20 * 1000,
     FIRST_PROBE_MS = 1000,
     LAST_PROBE_MS = 10 * 1000,
-    TRANSIENT_ATTEMPTS = 100, /* a quarter of an hour: 90 pauses of 10 s on average */
     RETRY_AFTER_MAX_S = 5 * 60
 };
 
@@ -32,8 +31,6 @@ int64_t retry_delay_ms(const struct error *err, unsigned attempt, uint32_t rando
     if (err->kind == ERROR_EXPIRED)
         return attempt == 1 ? 0 : doubled(FIRST_PROBE_MS, LAST_PROBE_MS, attempt - 1);
     if (!error_is_retryable(err))
-        return RETRY_GIVE_UP;
-    if (err->kind == ERROR_TRANSIENT && attempt >= TRANSIENT_ATTEMPTS)
         return RETRY_GIVE_UP;
     if (err->kind == ERROR_NETWORK)
         delay = doubled(FIRST_PROBE_MS, LAST_PROBE_MS, attempt);

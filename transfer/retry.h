@@ -14,14 +14,14 @@ enum { RETRY_GIVE_UP = -1 };
  * delays.
  *
  *   transient   full jitter (AWS Architecture Blog, "Exponential Backoff And Jitter")
- *               between 0 and 100 ms doubled each time, at most 20 s; given up after 100
- *               attempts, about a quarter of an hour: a server that is being restarted,
- *               or somebody between us, must not end an upload, but one object that the
- *               server will never take must not hold it up for ever either
- *   throttled   the same, never given up: it ends with the session's own patience
+ *               between 0 and 100 ms doubled each time, at most 20 s
+ *   throttled   the same
  *   expired     as network, but the first look at once: the keys are read again
- *   network     1 s doubled each time, at most 10 s, no jitter, never given up: this is
- * how often one request looks whether an outage is over any other   given up at once
+ *   network     1 s doubled each time, at most 10 s, no jitter: this is how often one
+ *               request looks whether an outage is over
+ *   any other   given up at once
+ *
+ * How many attempts are enough is for store_trouble.h and store_gate.h.
  *
  * At least what the server asked for (retry_after_s, 0 if nothing, at most 5 min of
  * it).
@@ -41,7 +41,7 @@ struct retry_bucket {
 
 enum {
     RETRY_BUCKET_TOKENS = 500, /* as in the AWS SDKs' standard mode */
-    RETRY_SLOW_ATTEMPT = 9     /* the ceiling is reached, and it is not given up yet */
+    RETRY_SLOW_ATTEMPT = 9     /* the ceiling is reached */
 };
 
 /* True where there was a token. */

@@ -91,6 +91,17 @@ static bool is_stuck(const struct s3_attempt *a, const struct s3_answer *answer)
            (answer->items.n == 0 || a->op->verb == STORE_LIST_PARTS);
 }
 
+/* The same markers again would never end. */
+static bool is_same_page(const struct s3_cursor *c, const struct s3_answer *answer)
+{
+    if (c == NULL || c->next == NULL || answer->next == NULL)
+        return false;
+    if (strcmp(c->next, answer->next) != 0)
+        return false;
+    return c->next_upload == NULL || answer->next_upload == NULL ||
+           strcmp(c->next_upload, answer->next_upload) == 0;
+}
+
 static void end_stuck(struct s3_attempt *a)
 {
     error_set(&a->err, ERROR_CORRUPT, 0,
@@ -185,7 +196,8 @@ static void on_list(struct s3_attempt *a, struct s3_request *r)
         end_stuck(a);
         return;
     }
-    if (r->answer.is_truncated && is_stuck(a, &r->answer))
+    if (r->answer.is_truncated &&
+        (is_stuck(a, &r->answer) || (items->n == 0 && is_same_page(c, &r->answer))))
         end_stuck(a);
     else
         answer_page(a, &r->answer, r->answer.is_truncated);
@@ -211,17 +223,6 @@ void s3_list_start(struct s3_attempt *a)
 }
 
 /* ---- open uploads ---- */
-
-/* The same markers again would never end. */
-static bool is_same_page(const struct s3_cursor *c, const struct s3_answer *answer)
-{
-    if (c == NULL || c->next == NULL || answer->next == NULL)
-        return false;
-    if (strcmp(c->next, answer->next) != 0)
-        return false;
-    return c->next_upload == NULL || answer->next_upload == NULL ||
-           strcmp(c->next_upload, answer->next_upload) == 0;
-}
 
 static void on_uploads(struct s3_attempt *a, struct s3_request *r)
 {

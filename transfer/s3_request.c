@@ -116,6 +116,13 @@ static void end_soon(struct s3_request *r)
     loop_defer(r->s3->loop, &r->soon, on_end, r);
 }
 
+/* Asked for while it was prepared. */
+static void end_cancelled(struct s3_request *r)
+{
+    error_set(&r->err, ERROR_CANCELLED, 0, "cancelled");
+    end(r);
+}
+
 /* ---- sending ---- */
 
 static void send_signed(struct s3_request *r);
@@ -433,9 +440,11 @@ static void on_prepared(void *ctx, const struct error *err, bool body_failed)
         r->err = *err;
         r->body_failed = body_failed;
         end(r);
-        return;
+    } else if (r->is_cancelled) {
+        end_cancelled(r);
+    } else {
+        send_signed(r);
     }
-    send_signed(r);
 }
 
 /* On a worker, or not. */
@@ -456,12 +465,10 @@ static void on_document_hashed(void *ctx)
 {
     struct s3_request *r = ctx;
 
-    if (!r->is_cancelled) {
+    if (r->is_cancelled)
+        end_cancelled(r);
+    else
         send_signed(r);
-        return;
-    }
-    error_set(&r->err, ERROR_CANCELLED, 0, "cancelled");
-    end(r);
 }
 
 /* One of 10,000 parts has 1 MB. */

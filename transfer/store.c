@@ -105,6 +105,7 @@ static void end(struct store_op *op, const struct error *err)
         op->err = *err;
     else
         error_clear(&op->err);
+    store_trouble_on_end(op->store, op);
     op->phase = OP_ENDING;
     loop_defer(op->store->loop, &op->soon, on_end, op);
 }
@@ -283,17 +284,30 @@ static void retry_later(struct store_op *op, const struct error *err)
     bool is_throttled = err->kind == ERROR_THROTTLED;
     unsigned attempt;
     int64_t delay_ms;
+    uint64_t left_ms;
 
-    if (op->verb == STORE_GET && op->moved > 0)
-        op->failures = 0; /* it comes forward: no reason to give up, ever */
+    if (op->verb == STORE_GET && op->moved > 0) { /* it comes forward */
+        op->failures = 0;
+        op->failing_since_ms = 0;
+    }
     attempt = is_throttled ? ++op->throttled : ++op->failures;
+    switch (store_trouble_on_failure(store, op, err)) {
+    case VERDICT_END:
+        end(op, err);
+        return;
+    case VERDICT_GIVE_UP:
+        store_gate_give_up(store, err);
+        end(op, &store->gate.reason);
+        return;
+    case VERDICT_RETRY:
+        break;
+    }
     if (!retry_bucket_take(&store->retries) && attempt < RETRY_SLOW_ATTEMPT)
         attempt = RETRY_SLOW_ATTEMPT;
     delay_ms = store->delay_ms(err, attempt, next_random(store), op->retry_after_s);
-    if (delay_ms == RETRY_GIVE_UP) {
-        end(op, err);
-        return;
-    }
+    left_ms = store_trouble_left_ms(store, op);
+    if ((uint64_t)delay_ms > left_ms)
+        delay_ms = (int64_t)left_ms;
     log_line(LOG_DEBUG, LOG_STORE, "%s: attempt %u: %s; next in %lld ms",
              op->key != NULL ? op->key : "-", op->answer.attempts, err->text,
              (long long)delay_ms);
@@ -308,6 +322,7 @@ static void on_success(struct store_op *op, unsigned in_use)
     concurrency_on_done(&store->concurrency, (size_t)op->moved, in_use,
                         loop_now_ms(store->loop));
     retry_bucket_on_success(&store->retries);
+    store_trouble_on_success(store, op);
     store->gate.has_succeeded = true;
     store_gate_on_answer(store);
     end(op, NULL);
@@ -400,6 +415,7 @@ void store_start(struct store *store, struct store_op *op)
     op->store = store;
     op->is_cancelled = false;
     op->failures = op->throttled = 0;
+    op->failing_since_ms = 0;
     op->taken = 0;
     op->attempt = NULL;
     op->phase = OP_QUEUED;

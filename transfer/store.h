@@ -167,6 +167,8 @@ struct store_op {
     uv_timer_t *pause;
     struct deferred soon;
     unsigned failures, throttled; /* attempts that ended so */
+    uint64_t failing_since_ms;    /* 0: it does not */
+    uint64_t successes_before;    /* of others of its verb, when that began */
     unsigned retry_after_s;       /* what the last answer asked for */
     uint64_t moved;               /* payload bytes of this attempt, either way */
     uint64_t taken;               /* get: bytes that the sink has, from all attempts */
@@ -194,8 +196,8 @@ struct store_options {
     const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
 
     /* For how long may nobody answer, of a store that has never answered and of one
-     * that has?  Then this and every later operation ends with ERROR_NETWORK.
-     * 0: for ever. */
+     * that has, or that refuses for now whatever it is asked (5xx)?  Then this and every
+     * later operation ends with ERROR_NETWORK.  0: for ever. */
     uint64_t first_contact_ms, outage_ms;
 
     /* Keys that have worked may run out: for how long to wait for others
@@ -274,5 +276,9 @@ void store_counts(const struct store *store, struct store_counts *out);
 
 /* Why nobody answers; NULL: somebody does, or nothing has been asked. */
 const struct error *store_away(const struct store *store);
+
+/* The store answers, but has refused all of a kind for half a minute and more: with
+ * this, since then (loop_now_ms()).  NULL: it has not. */
+const struct error *store_refusal(const struct store *store, uint64_t *since_ms);
 
 #endif

@@ -113,7 +113,6 @@ static void set_reason(struct store *store)
 
 static void give_up(struct store *store)
 {
-    set_reason(store);
     log_line(LOG_ERROR, LOG_STORE, "given up: %s", store->gate.reason.text);
     store->gate.phase = GATE_GIVEN_UP;
     store->gate.probe = NULL;
@@ -142,6 +141,7 @@ static void on_time(uv_timer_t *timer)
     uint64_t limit_ms = limit_at(store), notice_ms = notice_at(store);
 
     if (store->kind->is_remote && limit_ms > 0 && now_ms >= limit_ms) {
+        set_reason(store);
         give_up(store);
         return;
     }
@@ -211,6 +211,17 @@ static void shut(struct store *store, const struct error *err)
         tell(store, err);
     }
     set_timer(store);
+}
+
+void store_gate_give_up(struct store *store, const struct error *err)
+{
+    struct text limit = {0};
+
+    text_add_duration(&limit, (store->options.outage_ms + 999) / 1000);
+    error_set(&store->gate.reason, ERROR_NETWORK, err->code, "%s, for %s", err->text,
+              text_string(&limit));
+    text_free(&limit);
+    give_up(store);
 }
 
 bool store_gate_concerns(const struct store *store, const struct error *err)

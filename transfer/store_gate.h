@@ -52,6 +52,9 @@ void store_gate_on_away(struct store *store, const struct store_op *op,
 /* op has come through, be it to a refusal. */
 void store_gate_on_answer(struct store *store);
 
+/* Somebody answers, but err is all that has come of it for too long. */
+void store_gate_give_up(struct store *store, const struct error *err);
+
 /* op leaves without having learnt anything about the network. */
 void store_gate_forget(struct store *store, const struct store_op *op);
 

@@ -5,6 +5,7 @@
 #include "transfer/store.h"
 #include "transfer/store_fence.h"
 #include "transfer/store_gate.h"
+#include "transfer/store_trouble.h"
 
 /*
  * What a kind of store provides: one attempt at one operation.  Queueing, memory,
@@ -80,6 +81,7 @@ struct store {
     struct store_op attempting; /* the same of those whose attempt is under way */
     struct store_gate gate;
     struct store_fence fence;
+    struct store_trouble trouble;
     bool is_in_done, is_closing;
     void (*freed)(void *ctx);
     void *freed_ctx;

@@ -232,6 +232,23 @@ def test_session_record_is_damaged(grid, tree, interrupted):
         assert "session" in result.err
 
 
+def test_session_record_of_somebody_is_damaged(grid, tree, interrupted, tmp_path):
+    """It is his while it is young; then it can be deleted, and it never blocks the name."""
+    record = grid.version("tree") / "session.json"
+    record.write_text('{"session": ')
+    grid.env["XDG_STATE_HOME"] = str(tmp_path / "elsewhere")
+    assert [r["status"] for r in grid("datastore", "list", "--show-incomplete", "--json", code=0).events] == ["uploading"]
+    refused = grid("datastore", "delete", "--name", "tree", "--incomplete", "--yes", code=None)
+    assert refused.code == 1 and (record.parent / "data").exists(), refused
+    old = time.time() - 3600
+    os.utime(record, (old, old))
+    assert [r["status"] for r in grid("datastore", "list", "--show-incomplete", "--json", code=0).events] == ["failed"]
+    assert grid.create_json(tree).event("published")["version"] == 2
+    grid("datastore", "delete", "--name", "tree", "--incomplete", "--yes", code=0)
+    assert not (record.parent / "data").exists()
+    grid.check("tree", tree, number=2)
+
+
 def test_deleted_meanwhile(grid, tree, interrupted):
     """`delete --incomplete` while the session sleeps: it does not rise again under that number."""
     grid("datastore", "delete", "--name", "tree", "--incomplete", "--yes", code=0)

@@ -287,3 +287,36 @@ def test_the_network_comes_late(on_fake, grid, tree):  # noqa: F811
     running.until(lambda: waits(running), "it says that it waits")
     assert running.wait(30).code == 0
     place.check("tree", tree)
+
+
+def test_refusals_that_last_too_long(on_fake, grid, tree):  # noqa: F811
+    """As an outage: the server is there, and answers nothing but 503."""
+    place = on_fake()
+    running = in_the_middle(grid, place, tree, "--give-up-after", "3s")
+    place.s3.faults({"op": "PutObject", "key": "*/data/*", "fault": "error", "code": "SlowDown", "status": 503})
+    result = running.wait(60)
+    assert result.code == 75, result
+    stopped = result.event("stopped")
+    assert stopped["resumable"] is True and stopped["reason"].endswith(", for 3 s"), stopped
+    assert "SlowDown" in stopped["reason"]
+    before = len(place.stored())
+    place.s3.faults()
+    place.s3.options(latency_by_op={})
+    grid("datastore", "resume", "tree", code=0)
+    assert before >= 8
+    place.check("tree", tree)
+
+
+def test_refusals_are_told(on_fake, grid, tree):  # noqa: F811
+    """After half a minute in which nothing was taken; it goes on by itself."""
+    place = on_fake()
+    running = in_the_middle(grid, place, tree)
+    place.s3.faults({"op": "PutObject", "key": "*/data/*", "fault": "error", "code": "InternalError", "status": 500})
+    told = running.until(lambda: waits(running), "it says what it waits for", timeout=90)[-1]
+    assert "InternalError" in told["waiting_for"] and ", for " in told["waiting_for"], told
+    place.s3.faults()
+    place.s3.options(latency_by_op={})
+    result = running.wait(60)
+    assert result.code == 0, result
+    assert [e for e in result.events if e["event"] == "progress"][-1]["state"] != "waiting_network"
+    place.check("tree", tree)

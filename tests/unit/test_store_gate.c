@@ -1,6 +1,7 @@
 /*
- * How long a store is waited for that nobody answers in.  Over a kind that answers, is
- * away, or takes the question and says nothing, as the test has it.
+ * How long a store is waited for that nobody answers in, or that only refuses.  Over a
+ * kind that answers, is away, takes the question and says nothing, or is in trouble, as
+ * the test has it.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +24,7 @@ enum mood { ANSWERS, IS_AWAY, IS_SILENT, ANSWERS_TOO_LATE };
 
 struct place {
     enum mood mood;
+    const char *refused; /* it is 503 whatever is asked of this key, or of all ("") */
     unsigned n_attempts, n_cancels;
 };
 
@@ -43,6 +45,12 @@ static void on_attempt_end(void *ctx)
     store_attempt_done(op, err.kind != ERROR_NONE ? &err : NULL);
 }
 
+static bool is_refused(const struct place *place, const char *key)
+{
+    return place->refused != NULL &&
+           (place->refused[0] == '\0' || strcmp(place->refused, key) == 0);
+}
+
 static void attempt(struct store *store, struct store_op *op)
 {
     struct place *place = store->impl;
@@ -50,7 +58,9 @@ static void attempt(struct store *store, struct store_op *op)
 
     place->n_attempts++;
     a->op = op;
-    a->outcome = place->mood == IS_AWAY ? ERROR_NETWORK : ERROR_NONE;
+    a->outcome = place->mood == IS_AWAY       ? ERROR_NETWORK
+                 : is_refused(place, op->key) ? ERROR_TRANSIENT
+                                              : ERROR_NONE;
     op->attempt = a;
     if (place->mood < IS_SILENT)
         loop_defer(store->loop, &a->soon, on_attempt_end, a);
@@ -175,11 +185,16 @@ static void on_done(struct store_op *op, void *ctx)
     f->n_done++;
 }
 
-static void start(struct fixture *f, unsigned i)
+static void start_key(struct fixture *f, unsigned i, const char *key)
 {
     f->ops[i] =
-        (struct store_op){.verb = STORE_HEAD, .key = "k", .done = on_done, .ctx = f};
+        (struct store_op){.verb = STORE_HEAD, .key = key, .done = on_done, .ctx = f};
     store_start(f->store, &f->ops[i]);
+}
+
+static void start(struct fixture *f, unsigned i)
+{
+    start_key(f, i, "k");
 }
 
 static void run_until_done(struct fixture *f, unsigned n)
@@ -379,6 +394,86 @@ static void the_end_is_told_to_who_waits_outside(void **state)
     assert_true(store_room(f->store) > 0);
 }
 
+/* ---- a store that answers, but refuses ---- */
+
+static void refusals_are_borne_for_as_long_as_they_last(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t since_ms;
+
+    open_store(f, 0, 0);
+    f->place.refused = "";
+    start(f, 0);
+    while (f->place.n_attempts < 150)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    assert_int_equal(f->n_done, 0);
+    assert_null(store_away(f->store));
+    assert_null(store_refusal(f->store, &since_ms)); /* it has been a second */
+    f->store->trouble.successes[STORE_GET]++;        /* of another sort */
+    f->place.refused = NULL;
+    run_until_done(f, 1);
+    assert_int_equal(f->ops[0].err.kind, ERROR_NONE);
+}
+
+static void refusals_have_the_limit_of_an_outage(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t began_ms = loop_now_ms(&f->loop);
+
+    open_store(f, 0, 100);
+    f->place.refused = "";
+    start(f, 0);
+    start(f, 1);
+    run_until_done(f, 2);
+    assert_true(loop_now_ms(&f->loop) - began_ms >= 100);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(f->ops[i].err.kind, ERROR_NETWORK);
+        assert_string_equal(f->ops[i].err.text, "the line is dead, for 1 s");
+    }
+}
+
+/* The fault is its own: it ends after a hundred attempts, and never the store. */
+static void one_object_that_is_never_taken(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n;
+
+    open_store(f, 0, 50);
+    f->place.refused = "poison";
+    start_key(f, 0, "poison");
+    run_for(f, 10);
+    start(f, 1);
+    run_until_done(f, 2);
+    n = f->ops[0].err.kind == ERROR_NONE;
+    assert_int_equal(f->ops[n].err.kind, ERROR_TRANSIENT);
+    assert_int_equal(f->ops[n].answer.attempts, 100);
+    start(f, 2);
+    run_until_done(f, 3);
+    assert_int_equal(f->ops[2].err.kind, ERROR_NONE);
+}
+
+static void half_a_minute_of_refusals_is_told(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t began_ms, since_ms;
+
+    open_store(f, 0, 0);
+    f->place.refused = "";
+    start(f, 0);
+    while (f->place.n_attempts < 3)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    began_ms = f->ops[0].failing_since_ms;
+    assert_true(began_ms > 0);
+    f->ops[0].failing_since_ms -= began_ms > 30000 ? 30000 : began_ms - 1;
+    while (store_refusal(f->store, &since_ms) == NULL)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    assert_string_equal(store_refusal(f->store, &since_ms)->text, "the line is dead");
+    assert_int_equal(since_ms, f->ops[0].failing_since_ms);
+    f->place.refused = NULL;
+    run_until_done(f, 1);
+    assert_null(store_refusal(f->store, &since_ms));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +487,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_outage_has_a_limit_of_its_own, begin, end),
         cmocka_unit_test_setup_teardown(the_limit_begins_anew_with_each_outage, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(refusals_are_borne_for_as_long_as_they_last,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(refusals_have_the_limit_of_an_outage, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(one_object_that_is_never_taken, begin, end),
+        cmocka_unit_test_setup_teardown(half_a_minute_of_refusals_is_told, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
