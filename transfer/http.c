@@ -72,6 +72,7 @@ void http_end(struct http_request *request)
 
     assert(request->phase == REQUEST_RUNNING);
     note_figures(request);
+    request->answer.silence_ms = loop_now_ms(http->loop) - request->moved_at_ms;
     http_bandwidth_leave(request);
     curl_multi_remove_handle(http->multi, request->slot->easy);
     http_slot_put(http, request->slot);

@@ -53,6 +53,8 @@ struct http_answer {
     uint64_t sent, received; /* bytes of the bodies that went over the wire */
     bool is_connected;       /* with TCP at least, whatever came of it */
     bool is_head_whole;      /* the empty line at its end has come */
+    bool is_stalled;         /* given up for stall_ms */
+    uint64_t silence_ms;     /* for how long nothing had moved at the end */
 };
 
 /* Zeroed before its first use, but for the question. */

@@ -52,6 +52,7 @@ void http_stall_tick(uv_timer_t *timer)
             continue;
         http_error_broken(&r->err, r->url, r->answer.status != 0,
                           "no byte has moved for too long");
+        r->answer.is_stalled = true;
         http_end(r);
     }
 }

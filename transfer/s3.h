@@ -2,6 +2,7 @@
 #define TRANSFER_S3_H
 
 #include "transfer/http.h"
+#include "transfer/patience.h"
 #include "transfer/s3_address.h"
 #include "transfer/s3_quirks.h"
 #include "transfer/s3_traits.h"
@@ -42,8 +43,9 @@ struct s3 {
     bool traits_are_noted; /* by another run: not seen in this one */
     bool lacks_batch_delete;
 
-    bool is_contact_asked; /* s3_contact.h */
-    bool keys_worked;      /* a signed request has succeeded */
+    struct patience patience; /* with answers that are worth no more than that */
+    bool is_contact_asked;    /* s3_contact.h */
+    bool keys_worked;         /* a signed request has succeeded */
 
     struct s3_probe *probe;     /* finding out; NULL: not now */
     struct s3_attempt *waiting; /* for its outcome */

@@ -22,7 +22,6 @@
 #include "transfer/s3_contact.h"
 
 enum {
-    STALL_MS = 120 * 1000,
     AT_ONCE = 8 << 10 /* XML of this size is not worth a trip to a worker */
 };
 
@@ -37,7 +36,6 @@ struct s3_request *s3_request_new(struct s3 *s3, enum store_verb verb,
     r->verb = verb;
     r->method = method;
     r->key = key != NULL ? mem_copy_string(key) : NULL;
-    r->stall_ms = STALL_MS;
     if (s3->options.request_payer)
         s3_request_header(r, "x-amz-request-payer: requester");
     if (s3->options.bucket_owner != NULL && verb != STORE_CREATE_BUCKET)
@@ -245,7 +243,7 @@ static void fill_http(struct s3_request *r)
         .method = r->method,
         .url = text_string(&r->url),
         .headers = (const char *const *)r->headers,
-        .stall_ms = r->stall_ms,
+        .stall_ms = r->stall_ms > 0 ? r->stall_ms : (long)patience_ms(&r->s3->patience),
         .answer_max = S3_XML_BYTES_MAX,
         .done = on_answer,
         .ctx = r,
@@ -392,6 +390,18 @@ static void on_read(void *ctx)
     judged(ctx);
 }
 
+static void learn_patience(struct s3_request *r)
+{
+    const struct http_request *http = &r->http;
+
+    if (r->stall_ms > 0)
+        return;
+    if (http->answer.is_stalled)
+        patience_on_silence(&r->s3->patience, (uint64_t)http->stall_ms);
+    else if (r->status != 0)
+        patience_on_answer(&r->s3->patience, http->answer.silence_ms);
+}
+
 /* Nothing came that is HTTP. */
 static void on_trouble(struct s3_request *r)
 {
@@ -414,6 +424,7 @@ static void on_answer(struct http_request *http, void *ctx)
     if (r->status != 0)
         store_answered(r->s3->store);
     r->body_failed = http->body_failed;
+    learn_patience(r);
     if (http->err.kind != ERROR_NONE) {
         on_trouble(r);
         return;

@@ -41,7 +41,7 @@ struct s3_request {
     /* Where the body of a success goes, as struct http_request has it; NULL: none. */
     void (*take)(struct s3_request *r, struct span bytes);
     struct span into;
-    long stall_ms;
+    long stall_ms; /* 0: as the store has earned it (patience.h) */
 
     void (*done)(struct s3_request *r, void *ctx);
     void *ctx;
