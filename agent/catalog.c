@@ -233,8 +233,8 @@ static int read_session(struct agent *a, const char *prefix, struct version *out
     text_add_format(&key, "%ssession.json", prefix);
     status = agent_get(a, text_string(&key), &json, &answer, err);
     if (status == 0) {
-        bool is_read = session_record_parse(&out->session, text_string(&json), json.size,
-                                            &ignored) == 0;
+        bool is_read = session_record_parse(&out->session, text_string(&json),
+                                            json.size, &ignored) == 0;
         out->status = is_read ? judge_session(out, &answer) : judge_unreadable(&answer);
         out->session_at_ms = answer.modified_ms;
     } else {
