@@ -256,6 +256,8 @@ static void end_pause(struct store_op *op)
 {
     uv_close((uv_handle_t *)op->pause, on_timer_closed);
     op->pause = NULL;
+    op->store->counts.waiting--;
+    op->store->pausing--;
 }
 
 static void on_pause_over(uv_timer_t *timer)
@@ -263,7 +265,6 @@ static void on_pause_over(uv_timer_t *timer)
     struct store_op *op = timer->data;
 
     end_pause(op);
-    op->store->counts.waiting--;
     requeue(op);
     store_advance(op->store);
 }
@@ -271,6 +272,8 @@ static void on_pause_over(uv_timer_t *timer)
 static void pause_op(struct store_op *op, int64_t delay_ms)
 {
     op->phase = OP_PAUSING;
+    op->store->counts.waiting++;
+    op->store->pausing++;
     op->pause = mem_new(1, sizeof *op->pause);
     uv_timer_init(&op->store->loop->uv, op->pause);
     op->pause->data = op;
@@ -311,7 +314,6 @@ static void retry_later(struct store_op *op, const struct error *err)
     log_line(LOG_DEBUG, LOG_STORE, "%s: attempt %u: %s; next in %lld ms",
              op->key != NULL ? op->key : "-", op->answer.attempts, err->text,
              (long long)delay_ms);
-    store->counts.waiting++;
     pause_op(op, delay_ms);
 }
 
@@ -371,6 +373,7 @@ void store_attempt_done(struct store_op *op, const struct error *err)
 {
     struct store *store = op->store;
     unsigned in_use = store->counts.under_way;
+    bool is_pausing;
 
     assert(op->phase == OP_ATTEMPTING);
     queue_remove(op);
@@ -379,7 +382,10 @@ void store_attempt_done(struct store_op *op, const struct error *err)
         on_success(op, in_use);
     else
         on_failure(op, err);
+    is_pausing = op->phase == OP_PAUSING;
     store_advance(store);
+    if (is_pausing && store->freed != NULL)
+        store->freed(store->freed_ctx);
 }
 
 void store_sent(struct store_op *op, size_t bytes)
@@ -451,7 +457,6 @@ void store_cancel(struct store_op *op)
         break;
     case OP_PAUSING:
         end_pause(op);
-        store->counts.waiting--;
         end_cancelled(op);
         break;
     default:
@@ -478,14 +483,18 @@ void store_end_list(struct store *store, struct store_op *op)
     op->cursor = NULL;
 }
 
+/* Those that pause leave their places to others; but where so many do, nobody is to start
+ * what would only be refused. */
 unsigned store_room(const struct store *store)
 {
-    unsigned taken = store->counts.under_way + store->counts.waiting;
+    unsigned taken = store->counts.under_way + store->counts.waiting - store->pausing;
 
     if (store->gate.phase == GATE_ONE && store->counts.waiting == 0 &&
         taken < store->concurrency.limit)
         return 1;
     if (store->gate.phase != GATE_OPEN && store->gate.phase != GATE_GIVEN_UP)
+        return 0;
+    if (store->pausing > store->concurrency.limit)
         return 0;
     return taken < store->concurrency.limit ? store->concurrency.limit - taken : 0;
 }

@@ -252,11 +252,12 @@ uint64_t store_write_until(struct store *store, uint64_t boot_ms);
 /* And not before then: what would change the store waits. */
 void store_write_from(struct store *store, uint64_t boot_ms);
 
-/* How many more requests could start at once, now: 0 while some wait. */
+/* How many more requests could start at once, now: 0 while some wait for a place, or
+ * more pause before another attempt than there are places. */
 unsigned store_room(const struct store *store);
 
-/* freed(ctx) runs from the loop whenever an operation has ended, after its done(), and
- * when an outage is to be looked at but nobody waits. */
+/* freed(ctx) runs from the loop whenever an operation has ended, after its done(), or
+ * pauses before another attempt, and when an outage is to be looked at but nobody waits. */
 void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
 
 const struct store_limits *store_limits(const struct store *store);

@@ -452,6 +452,25 @@ static void one_object_that_is_never_taken(void **state)
     assert_int_equal(f->ops[2].err.kind, ERROR_NONE);
 }
 
+static void who_pauses_leaves_the_place_to_others(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n_freed;
+
+    open_store(f, 0, 0);
+    f->place.refused = "poison";
+    n_freed = f->n_freed;
+    start_key(f, 0, "poison");
+    assert_int_equal(store_room(f->store), OPS - 1);
+    while (f->ops[0].phase != OP_PAUSING)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    assert_int_equal(store_room(f->store), OPS);
+    assert_int_equal(f->n_freed, n_freed + 1);
+    store_cancel(&f->ops[0]);
+    run_until_done(f, 1);
+    assert_int_equal(store_room(f->store), OPS);
+}
+
 static void half_a_minute_of_refusals_is_told(void **state)
 {
     struct fixture *f = *state;
@@ -492,6 +511,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusals_have_the_limit_of_an_outage, begin,
                                         end),
         cmocka_unit_test_setup_teardown(one_object_that_is_never_taken, begin, end),
+        cmocka_unit_test_setup_teardown(who_pauses_leaves_the_place_to_others, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(half_a_minute_of_refusals_is_told, begin, end),
     };
 
