@@ -22,8 +22,8 @@ static void on_body_done(void *ctx)
     b->done(b->ctx, NULL);
 }
 
-static void body_read(struct body *body, struct span into, body_done_fn *done,
-                      void *ctx)
+static void body_read(struct body *body, struct span into, body_look_fn *look,
+                      body_done_fn *done, void *ctx)
 {
     struct memory_body *b = (struct memory_body *)body;
 
@@ -31,6 +31,8 @@ static void body_read(struct body *body, struct span into, body_done_fn *done,
     if (into.size > 0)
         memcpy(into.data, b->bytes.data + b->position, into.size);
     b->position += into.size;
+    if (look != NULL)
+        look(ctx);
     b->done = done;
     b->ctx = ctx;
     loop_defer(b->loop, &b->soon, on_body_done, b);

@@ -36,7 +36,8 @@ static void restart_digests(struct piece *p)
         end_digests(p); /* nothing will be read */
 }
 
-static void start_read(struct piece *p, struct span into, source_done_fn *done)
+static void start_read(struct piece *p, struct span into, body_look_fn *look,
+                       source_done_fn *done)
 {
     struct source_read read = {
         .offset = p->offset + p->position,
@@ -44,6 +45,8 @@ static void start_read(struct piece *p, struct span into, source_done_fn *done)
         .expected = p->stamp,
         .digester = &p->digester,
         .md5 = p->wants_md5 ? &p->md5 : NULL,
+        .look = look,
+        .look_ctx = p->body_ctx,
     };
 
     p->chunk = into.size;
@@ -84,14 +87,14 @@ static void on_body_read(struct source_op *op, void *ctx)
     p->body_done(p->body_ctx, op->err.kind == ERROR_NONE ? NULL : &op->err);
 }
 
-static void body_read(struct body *body, struct span into, body_done_fn *done,
-                      void *ctx)
+static void body_read(struct body *body, struct span into, body_look_fn *look,
+                      body_done_fn *done, void *ctx)
 {
     struct piece *p = piece_of_body(body);
 
     p->body_done = done;
     p->body_ctx = ctx;
-    start_read(p, into, on_body_read);
+    start_read(p, into, look, on_body_read);
 }
 
 static void on_sent(struct store_op *op, void *ctx)
@@ -138,7 +141,7 @@ static void compare_more(struct piece *p)
     }
     if (left < into.size)
         into.size = (size_t)left;
-    start_read(p, into, on_compared);
+    start_read(p, into, NULL, on_compared);
 }
 
 static void on_compared(struct source_op *op, void *ctx)

@@ -1,10 +1,10 @@
 /*
  *    preparing     whole in memory ------------------> hashing ----------> done
- *                  fits into the buffer --read-------> hashing ----------> done
- *                  digest in front --read, hash, read, ... , rewind -----> done
+ *                  fits into the buffer --read and hash-----------------> done
+ *                  digest in front --read and hash, again, ... , rewind -> done
  *                  else ---------------------------------------------------> done
  *
- *    sending       CHUNK --read, hash--> [frame] DATA --> [TAIL -->] CHUNK ...
+ *    sending       CHUNK --read and hash--> [frame] DATA --> [TAIL -->] CHUNK ...
  *
  * In memory, the bytes go to http as they lie there.  Frame and TAIL are for bodies in
  * chunks only: the frame stands before each chunk's bytes, the tail behind them; behind
@@ -84,6 +84,7 @@ static void hash(struct s3_payload *p)
         md5_add(&p->md5, p->chunk.data, p->chunk.size);
 }
 
+/* On a worker, or where it was read. */
 static void on_hash_work(void *ctx)
 {
     hash(ctx);
@@ -133,11 +134,11 @@ static void on_read_to_hash(void *ctx, const struct error *err)
         p->err = *err;
         p->body_failed = true;
         prepared(p);
-    } else if (!stop_if_cancelled(p)) {
-        if (p->body->size <= p->buffer.size)
-            p->whole = p->chunk;
-        hash_chunk(p);
+        return;
     }
+    if (p->body->size <= p->buffer.size)
+        p->whole = p->chunk;
+    on_hashed(p);
 }
 
 static size_t next_size(const struct s3_payload *p)
@@ -150,7 +151,7 @@ static size_t next_size(const struct s3_payload *p)
 static void read_to_hash(struct s3_payload *p)
 {
     p->chunk = (struct span){p->buffer.data, next_size(p)};
-    p->body->read(p->body, p->chunk, on_read_to_hash, p);
+    p->body->read(p->body, p->chunk, on_hash_work, on_read_to_hash, p);
 }
 
 void s3_payload_prepare(struct s3_payload *p,
@@ -344,7 +345,7 @@ static void make_tail(struct s3_payload *p)
     p->tail_size = strlen(p->tail);
 }
 
-/* On a worker. */
+/* Where it was read. */
 static void on_chunk_work(void *ctx)
 {
     struct s3_payload *p = ctx;
@@ -382,10 +383,8 @@ static void on_chunk_read(void *ctx, const struct error *err)
 
     if (err != NULL)
         http_gave(p->http, (struct span){NULL, 0}, err);
-    else if (has_crc(p) || is_framed(p))
-        loop_work(p->loop, &p->work, on_chunk_work, on_chunk_ready, p);
     else
-        give_data(p);
+        on_chunk_ready(p);
 }
 
 void s3_payload_next(struct s3_payload *p)
@@ -393,7 +392,7 @@ void s3_payload_next(struct s3_payload *p)
     switch (p->step) {
     case STEP_CHUNK:
         p->chunk = (struct span){p->buffer.data, next_size(p)};
-        p->body->read(p->body, p->chunk, on_chunk_read, p);
+        p->body->read(p->body, p->chunk, on_chunk_work, on_chunk_read, p);
         break;
     case STEP_DATA:
         give_data(p);

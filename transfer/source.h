@@ -26,6 +26,9 @@ struct source_read {
     struct stamp expected;     /* the file that is meant */
     struct digester *digester; /* gets the bytes; may be NULL */
     struct md5 *md5;           /* likewise */
+    void (*look)(
+        void *ctx); /* when all has gone well, on the reading thread; or NULL */
+    void *look_ctx;
 };
 
 struct source_op {

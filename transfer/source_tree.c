@@ -126,6 +126,12 @@ static int check_same(struct source_op *op)
     return error_set(&op->err, ERROR_CHANGED, 0, "changed while it was read");
 }
 
+static void let_look(struct source_op *op)
+{
+    if (op->read.look != NULL)
+        op->read.look(op->read.look_ctx);
+}
+
 static void digest_bytes(const struct source_op *op, const void *bytes, size_t size)
 {
     if (op->read.digester != NULL)
@@ -184,8 +190,8 @@ static void read_work(void *ctx)
 {
     struct source_op *op = ctx;
 
-    if (read_or_zero(op) == 0 && look(op->file->fd, op) == 0)
-        check_same(op);
+    if (read_or_zero(op) == 0 && look(op->file->fd, op) == 0 && check_same(op) == 0)
+        let_look(op);
 }
 
 static void read_whole_work(void *ctx)
@@ -195,8 +201,9 @@ static void read_whole_work(void *ctx)
 
     if (fd < 0)
         return;
-    if (check_same(op) == 0 && fill(fd, op) == 0 && look(fd, op) == 0)
-        check_same(op);
+    if (check_same(op) == 0 && fill(fd, op) == 0 && look(fd, op) == 0 &&
+        check_same(op) == 0)
+        let_look(op);
     close(fd);
 }
 

@@ -64,6 +64,7 @@ enum store_verb {
  * for another operation of the store: the operation holds a slot and a lease meanwhile.
  */
 typedef void body_done_fn(void *ctx, const struct error *err); /* NULL: success */
+typedef void body_look_fn(void *ctx);
 struct body {
     uint64_t size;
 
@@ -77,8 +78,11 @@ struct body {
 
     /* Fill all of `into` (never more than what is left) with the next bytes; done()
      * runs later, on the loop.  An error here is final for the op and is the op's
-     * error, with body_failed set. */
-    void (*read)(struct body *body, struct span into, body_done_fn *done, void *ctx);
+     * error, with body_failed set.  look(), unless NULL: runs where the bytes have been
+     * read, once they are, on that thread, before done(): to be hashed while they are
+     * in its cache, and without another trip to a worker. */
+    void (*read)(struct body *body, struct span into, body_look_fn *look,
+                 body_done_fn *done, void *ctx);
 };
 
 /* Bytes on their way out, in order.  An interrupted get goes on where it was. */

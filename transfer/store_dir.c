@@ -222,7 +222,7 @@ static void send_next(struct attempt *a)
     if (a->chunk.size > left)
         a->chunk.size = (size_t)left;
     if (left > 0)
-        body->read(body, a->chunk, on_body_read, a);
+        body->read(body, a->chunk, NULL, on_body_read, a);
     else
         write_chunk(a); /* an empty body */
 }

@@ -77,7 +77,7 @@ struct store {
     /* Private to the face. */
     struct concurrency concurrency;
     struct retry_bucket retries;
-    unsigned pausing; /* of counts.waiting: before another attempt */
+    unsigned pausing;           /* of counts.waiting: before another attempt */
     struct store_op queue;      /* sentinel of the ring of waiting ops */
     struct store_op attempting; /* the same of those whose attempt is under way */
     struct store_gate gate;

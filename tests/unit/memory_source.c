@@ -295,9 +295,16 @@ static void check_same(struct source_op *op, const struct stamp *stamp)
         error_set(&op->err, ERROR_CHANGED, 0, "changed while it was read");
 }
 
+static void let_look(struct source_op *op)
+{
+    if (op->err.kind == ERROR_NONE && op->read.look != NULL)
+        op->read.look(op->read.look_ctx);
+}
+
 static void look(struct source_op *op)
 {
     check_same(op, &version_of(op)->stamp);
+    let_look(op);
     finish(op);
 }
 
@@ -325,6 +332,7 @@ static void look_whole(struct source_op *op)
     struct memory_file *f = memory_source_find(source_of(op), op->path);
 
     check_same(op, &f->now.stamp); /* another inode, if it is another file */
+    let_look(op);
     finish(op);
 }
 

@@ -598,7 +598,7 @@ static void read_more(struct attempt *a)
     if (body->size - a->n_bytes < chunk.size)
         chunk.size = (size_t)(body->size - a->n_bytes);
     a->is_moving = true;
-    body->read(body, chunk, on_body_read, a);
+    body->read(body, chunk, NULL, on_body_read, a);
 }
 
 static void write_more(struct attempt *a);

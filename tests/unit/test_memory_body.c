@@ -41,10 +41,10 @@ static void test_body_is_read_over_and_over(void **state)
 
         b.body.rewind(&b.body);
         memset(into, 0, sizeof into);
-        b.body.read(&b.body, (struct span){into, 7}, on_moved, &first);
+        b.body.read(&b.body, (struct span){into, 7}, NULL, on_moved, &first);
         assert_false(first.is_done);
         loop_run_until(&loop, &first.is_done);
-        b.body.read(&b.body, (struct span){into + 7, 5}, on_moved, &second);
+        b.body.read(&b.body, (struct span){into + 7, 5}, NULL, on_moved, &second);
         loop_run_until(&loop, &second.is_done);
         assert_memory_equal(into, bytes, 12);
     }

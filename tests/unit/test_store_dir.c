@@ -159,14 +159,16 @@ static void on_made(void *ctx)
     }
 }
 
-static void made_read(struct body *body, struct span into, body_done_fn *done,
-                      void *ctx)
+static void made_read(struct body *body, struct span into, body_look_fn *look,
+                      body_done_fn *done, void *ctx)
 {
     struct made_body *b = (struct made_body *)body;
 
     for (size_t i = 0; i < into.size; i++)
         into.data[i] = b->byte == 0 ? 0 : made_byte(b->byte, b->position + i);
     b->position += into.size;
+    if (look != NULL)
+        look(ctx);
     b->done = done;
     b->ctx = ctx;
     if (++b->n_reads == 2 && b->on_second_read != NULL)

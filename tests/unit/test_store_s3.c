@@ -141,14 +141,16 @@ static void on_made(void *ctx)
     b->done(b->ctx, NULL);
 }
 
-static void made_read(struct body *body, struct span into, body_done_fn *done,
-                      void *ctx)
+static void made_read(struct body *body, struct span into, body_look_fn *look,
+                      body_done_fn *done, void *ctx)
 {
     struct made_body *b = (struct made_body *)body;
 
     for (size_t i = 0; i < into.size; i++)
         into.data[i] = made_byte(b->seed, b->position + i);
     b->position += into.size;
+    if (look != NULL)
+        look(ctx);
     assert_true(b->position <= b->body.size);
     b->done = done;
     b->ctx = ctx;
@@ -555,14 +557,16 @@ struct part_body {
     uint64_t offset;
 };
 
-static void part_read(struct body *body, struct span into, body_done_fn *done,
-                      void *ctx)
+static void part_read(struct body *body, struct span into, body_look_fn *look,
+                      body_done_fn *done, void *ctx)
 {
     struct part_body *b = (struct part_body *)body;
 
     for (size_t i = 0; i < into.size; i++)
         into.data[i] = made_byte(b->made.seed, b->offset + b->made.position + i);
     b->made.position += into.size;
+    if (look != NULL)
+        look(ctx);
     b->made.done = done;
     b->made.ctx = ctx;
     loop_defer(b->made.loop, &b->made.soon, on_made, &b->made);
@@ -923,13 +927,13 @@ static void refusals_of_a_known_store(void **state)
 }
 
 /* Where the digest stands in front, a body is read twice: what differs is noticed. */
-static void changing_read(struct body *body, struct span into, body_done_fn *done,
-                          void *ctx)
+static void changing_read(struct body *body, struct span into, body_look_fn *look,
+                          body_done_fn *done, void *ctx)
 {
     struct made_body *b = (struct made_body *)body;
 
     b->seed = (uint8_t)b->n_rounds;
-    made_read(body, into, done, ctx);
+    made_read(body, into, look, done, ctx);
 }
 
 static void body_that_changes(void **state)
