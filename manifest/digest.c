@@ -14,7 +14,11 @@
 #include <string.h>
 
 #include <openssl/evp.h>
+#ifdef GRID_XXHASH_DISPATCHES
+#include <xxh_x86dispatch.h> /* the same names, by what the processor can */
+#else
 #include <xxhash.h>
+#endif
 #ifdef GRID_HAVE_ISAL
 #include <isa-l/crc.h>
 #endif
