@@ -15,7 +15,8 @@
 
 enum {
     START_LIMIT = 8,
-    WINDOW_LEAST_MS = 200, /* shorter ones are noise */
+    WINDOW_LEAST_MS = 200,  /* shorter ones are noise */
+    STARTING_LEAST_MS = 40, /* but it is to double, and that shows */
     WINDOW_MOST_MS = 5000, /* with slow, large parts a round trip is longer than this */
     THROTTLED_ONCE_MS = 1000
 };
@@ -94,7 +95,7 @@ static void window_end(struct concurrency *c, uint64_t now_ms)
 void concurrency_on_done(struct concurrency *c, size_t bytes, unsigned in_use,
                          uint64_t now_ms)
 {
-    uint64_t elapsed_ms;
+    uint64_t elapsed_ms, least_ms;
 
     if (c->phase == CONCURRENCY_FIXED)
         return;
@@ -104,8 +105,9 @@ void concurrency_on_done(struct concurrency *c, size_t bytes, unsigned in_use,
     c->was_full = c->was_full || in_use >= c->limit;
 
     elapsed_ms = now_ms - c->window_start_ms;
+    least_ms = c->phase == CONCURRENCY_STARTING ? STARTING_LEAST_MS : WINDOW_LEAST_MS;
     if (elapsed_ms >= WINDOW_MOST_MS ||
-        (elapsed_ms >= WINDOW_LEAST_MS && c->window_requests >= c->limit))
+        (elapsed_ms >= least_ms && c->window_requests >= c->limit))
         window_end(c, now_ms);
 }
 

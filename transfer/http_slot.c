@@ -14,7 +14,9 @@
 
 enum {
     UPLOAD_BUFFER = 256 << 10, /* PERF-NOTES: 128 to 512 KiB */
-    UPLOAD_BUFFER_MIN = 16 << 10
+    UPLOAD_BUFFER_MIN = 16 << 10,
+    ANSWER_BUFFER = 4 << 10, /* most answers are a head: hundreds of them at once */
+    TAKE_BUFFER = 256 << 10
 };
 
 /* The shapes that libcurl calls its callbacks by. */
@@ -119,6 +121,8 @@ static void set_up(struct http_slot *slot, struct http_request *request)
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, request);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                     (long)(request->take != NULL ? TAKE_BUFFER : ANSWER_BUFFER));
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 0L);
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* undoes what the last request set */
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);

@@ -20,8 +20,8 @@
 
 enum {
     JOBS_MAX = 1024,
-    PLAIN_BYTES = 40 << 10, /* ARCHITECTURE, law 4 */
-    TLS_BYTES = 150 << 10,
+    PLAIN_BYTES = 24 << 10, /* what the resident size grows by, without the payload */
+    TLS_BYTES = 100 << 10,
     CONNECTIONS = 1024 + 8, /* no request waits for another's connection */
     PARTS_MAX = 10000
 };
