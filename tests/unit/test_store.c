@@ -52,8 +52,11 @@ static void fake_end(struct fake_attempt *a)
     struct fake *fake = op->store->impl;
     struct error err = a->outcome;
 
-    if (a->is_cancelled && roll(2) == 0)
+    if (a->is_cancelled && roll(2) == 0) {
         error_set(&err, ERROR_CANCELLED, 0, "cancelled");
+        fake->n_body_failures -= op->body_failed; /* it has not come to that */
+        op->body_failed = false;
+    }
     if (err.kind == ERROR_NONE && op->body != NULL)
         store_sent(op, (size_t)op->body->size);
     fake->under_way--;
