@@ -251,9 +251,9 @@ static int take_up(struct session *s, const char *last_run, struct error *err)
          */
         if (last_run != NULL && begin_new_checkpoint(s, NULL, err) != 0)
             return -1;
-        checkpoint_set(s->checkpoint, "look", "1");
+        delivery_must_look(s->checkpoint);
     } else if (past == OWNERSHIP_REBOOTED) {
-        checkpoint_set(s->checkpoint, "reconcile", "1");
+        delivery_must_reconcile(s->checkpoint);
     }
     note_number(s);
     if (session_flush(s, err) != 0 || find_published(s, err) != 0)
