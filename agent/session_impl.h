@@ -7,6 +7,8 @@
 #include "agent/place.h"
 #include "agent/report.h"
 #include "agent/session.h"
+#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "agent/signals.h"
 
 /* Private to the session: what its three files share. */
