@@ -1,5 +1,6 @@
 #include "agent/json_field.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -26,9 +27,14 @@ void json_field_add_string(cJSON *object, const char *name, const char *string)
         json_field_add_printable(object, name, string);
 }
 
+/* As text: of a double cJSON writes 15 digits where the rest is "near enough". */
 void json_field_add_u64(cJSON *object, const char *name, uint64_t number)
 {
-    cJSON_AddNumberToObject(object, name, (double)number);
+    struct text digits = {0};
+
+    text_add_format(&digits, "%" PRIu64, number);
+    cJSON_AddRawToObject(object, name, text_string(&digits));
+    text_free(&digits);
 }
 
 char *json_field_string(const cJSON *object, const char *name, const char *otherwise)

@@ -9,7 +9,7 @@
  * Single fields of a cJSON object, in and out, for the documents that grid keeps.  A
  * field that is missing, or is of another type, is read as if it were not there.
  *
- * Numbers are doubles: exact up to 2^53, sizes of up to 8 PiB.
+ * Numbers are read as doubles: exact up to 2^53, sizes of up to 8 PiB.
  */
 
 /* cJSON wants UTF-8; what is not (a source path, say) is written as far as it can be
