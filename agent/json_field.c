@@ -1,3 +1,7 @@
+/*
+ * Whole numbers go in as text, since of a double cJSON writes 15 digits where it takes
+ * the rest for a rounding error.  They come out as doubles.
+ */
 #include "agent/json_field.h"
 
 #include <inttypes.h>
@@ -27,7 +31,6 @@ void json_field_add_string(cJSON *object, const char *name, const char *string)
         json_field_add_printable(object, name, string);
 }
 
-/* As text: of a double cJSON writes 15 digits where the rest is "near enough". */
 void json_field_add_u64(cJSON *object, const char *name, uint64_t number)
 {
     struct text digits = {0};
