@@ -11,7 +11,7 @@
 #include "agent/dry_run.h"
 #include "agent/exit_code.h"
 #include "agent/session.h"
-#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "base/mem.h"
 
 int command_create(const struct command_context *c)

@@ -19,7 +19,7 @@
 #include "agent/exit_code.h"
 #include "agent/figure.h"
 #include "agent/json_line.h"
-#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "agent/traits_note.h"
 #include "base/mem.h"
 

@@ -12,7 +12,7 @@
 #include "agent/exit_code.h"
 #include "agent/json_line.h"
 #include "agent/record.h"
-#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "agent/table.h"
 #include "base/mem.h"
 #include "base/span.h"

@@ -10,16 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/answer.h"
 #include "agent/open_uploads.h"
 #include "agent/session_files.h"
 #include "base/log.h"
-
-static void on_closed(void *ctx)
-{
-    bool *is_closed = ctx;
-
-    *is_closed = true;
-}
 
 static int abort_planned(struct agent *a, struct checkpoint *plan,
                          const struct version *v, struct error *err)
@@ -42,7 +36,7 @@ static int with_plan(struct agent *a, const char *database, const struct version
                      struct error *err)
 {
     struct checkpoint *plan;
-    bool lock_works, is_closed = false;
+    bool lock_works;
     int status = checkpoint_open(&plan, &a->loop, database, &lock_works, err);
 
     if (status != 0 && err->kind == ERROR_CONFLICT)
@@ -52,8 +46,7 @@ static int with_plan(struct agent *a, const char *database, const struct version
         return 0;
     }
     status = abort_planned(a, plan, v, err);
-    checkpoint_close(plan, on_closed, &is_closed);
-    loop_run_until(&a->loop, &is_closed);
+    answer_close(plan, &a->loop);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/answer.h"
 #include "base/mem.h"
 #include "manifest/entry.h"
 #include "transfer/layout.h"
@@ -162,17 +163,7 @@ struct plan {
     uint64_t part_size;
     struct large_file files[PLAN_BATCH];
     struct large_query query;
-    bool is_over;
-    struct error err;
 };
-
-static void on_files(void *ctx, const struct error *err)
-{
-    struct plan *p = ctx;
-
-    error_keep_first(&p->err, err);
-    p->is_over = true;
-}
 
 static bool has_parts(const struct plan *p, const struct large_file *file)
 {
@@ -210,13 +201,10 @@ static int abort_files(struct plan *p, struct error *err)
 
 static int ask_plan(struct plan *p, struct error *err)
 {
-    p->is_over = false;
-    checkpoint_large(p->checkpoint, &p->query, on_files, p);
-    loop_run_until(&p->agent->loop, &p->is_over);
-    if (p->err.kind == ERROR_NONE)
-        return 0;
-    *err = p->err;
-    return -1;
+    struct answer answer = {0};
+
+    checkpoint_large(p->checkpoint, &p->query, answer_done, &answer);
+    return answer_wait(&answer, &p->agent->loop, err);
 }
 
 static int abort_planned(struct plan *p, struct error *err)

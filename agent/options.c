@@ -38,11 +38,12 @@ struct parser {
 static const struct option_spec *find_option(const struct command_spec *c,
                                              const char *name, size_t size)
 {
-    for (size_t i = 0; i < c->n_options; i++)
-        if (strncmp(c->options[i].name, name, size) == 0 &&
-            c->options[i].name[size] == '\0')
-            return &c->options[i];
-    return NULL;
+    const struct option_spec *o = NULL;
+
+    while ((o = options_next(c, o)) != NULL)
+        if (strncmp(o->name, name, size) == 0 && o->name[size] == '\0')
+            break;
+    return o;
 }
 
 /* Does any command's option of that name take a value? */
@@ -141,6 +142,7 @@ static int unknown_group(struct parser *p, const char *word)
 
 static int unknown_option(struct parser *p, const char *argument)
 {
+    const struct option_spec *o = NULL;
     const char *words[CANDIDATES_MAX];
     size_t n_words = 0;
     char name[64], shown[101];
@@ -149,8 +151,8 @@ static int unknown_option(struct parser *p, const char *argument)
     words[n_words++] = "help";
     if (p->command == NULL)
         words[n_words++] = "version";
-    for (size_t i = 0; p->command != NULL && i < p->command->n_options; i++)
-        words[n_words++] = p->command->options[i].name;
+    while (p->command != NULL && (o = options_next(p->command, o)) != NULL)
+        words[n_words++] = o->name;
     /* Not its value, which may be a secret. */
     snprintf(shown, sizeof shown, "%.*s", (int)strcspn(argument, "="), argument);
     return unknown_word(p, "option", shown, "--",

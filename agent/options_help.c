@@ -22,9 +22,10 @@ static void add_path(struct text *out, const struct command_spec *c)
 
 static void add_options(struct text *out, const struct command_spec *c)
 {
+    const struct option_spec *o = NULL;
+
     text_add(out, "\nOptions:\n");
-    for (size_t i = 0; i < c->n_options; i++) {
-        const struct option_spec *o = &c->options[i];
+    while ((o = options_next(c, o)) != NULL) {
         struct text left = {0};
 
         text_add_format(&left, "--%s", o->name);

@@ -6,177 +6,118 @@
 
 #include "base/span.h"
 
-static const struct option_spec plain_options[] = {
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
+/* Who takes an option. */
+enum {
+    LOGIN = 1 << COMMAND_LOGIN,
+    LOGOUT = 1 << COMMAND_LOGOUT,
+    USER = 1 << COMMAND_USER,
+    CLUSTER = 1 << COMMAND_CLUSTER,
+    CREATE = 1 << COMMAND_CREATE,
+    LIST = 1 << COMMAND_LIST,
+    STATUS = 1 << COMMAND_STATUS,
+    STOP = 1 << COMMAND_STOP,
+    VERIFY = 1 << COMMAND_VERIFY,
+    DELETE = 1 << COMMAND_DELETE,
+    PRUNE = 1 << COMMAND_PRUNE,
+
+    UPLOAD = CREATE | 1 << COMMAND_RESUME,
+    READ = 1 << COMMAND_FILES | 1 << COMMAND_URL | VERIFY,
+    REMOVE = DELETE | PRUNE
 };
 
-static const struct option_spec login_options[] = {
-    {"cluster", "NAME", OPTION_NAME, offsetof(struct options, cluster),
+static const struct option_spec options[] = {
+    /* where datastores are kept */
+    {LOGIN, "cluster", "NAME", OPTION_NAME, offsetof(struct options, cluster),
      "what to call it (else after the bucket)", "lab"},
-    {"username", "ID", OPTION_STRING, offsetof(struct options, username),
+    {LOGIN, "username", "ID", OPTION_STRING, offsetof(struct options, username),
      "the access key id", "AKIAIOSFODNN7EXAMPLE"},
-    {"key", "SECRET", OPTION_SECRET, offsetof(struct options, key),
+    {LOGIN, "key", "SECRET", OPTION_SECRET, offsetof(struct options, key),
      "the secret access key", "..."},
-    {"key-stdin", NULL, OPTION_FLAG, offsetof(struct options, key_stdin),
+    {LOGIN, "key-stdin", NULL, OPTION_FLAG, offsetof(struct options, key_stdin),
      "read the secret access key from stdin", NULL},
-    {"profile", "AWS_PROFILE", OPTION_STRING, offsetof(struct options, profile),
+    {LOGIN, "profile", "AWS_PROFILE", OPTION_STRING, offsetof(struct options, profile),
      "use the keys of the AWS tools instead", "work"},
-    {"store", "URL", OPTION_STRING, offsetof(struct options, store),
+    {LOGIN, "store", "URL", OPTION_STRING, offsetof(struct options, store),
      "where datastores are kept", "s3://bucket/prefix"},
-    {"endpoint", "URL", OPTION_STRING, offsetof(struct options, endpoint),
+    {LOGIN, "endpoint", "URL", OPTION_STRING, offsetof(struct options, endpoint),
      "the S3 server, if it is not AWS", "https://s3.lab.example"},
-    {"region", "NAME", OPTION_STRING, offsetof(struct options, region),
+    {LOGIN, "region", "NAME", OPTION_STRING, offsetof(struct options, region),
      "the region of the bucket", "eu-central-1"},
-    {"ca-file", "FILE", OPTION_STRING, offsetof(struct options, ca_file),
+    {LOGIN, "ca-file", "FILE", OPTION_STRING, offsetof(struct options, ca_file),
      "certificates to trust, as PEM", "/etc/ssl/lab.pem"},
-    {"addressing", "auto|path|virtual", OPTION_STRING,
+    {LOGIN, "addressing", "auto|path|virtual", OPTION_STRING,
      offsetof(struct options, addressing), "where the bucket stands in URLs (auto)",
      "path"},
-    {"sign-payload", "auto|always|never", OPTION_STRING,
+    {LOGIN, "sign-payload", "auto|always|never", OPTION_STRING,
      offsetof(struct options, sign_payload), "sign the bytes, too (auto)", "always"},
-};
-
-static const struct option_spec logout_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+    {LOGOUT, "cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
      "the cluster to log out of", "lab"},
-};
 
-static const struct option_spec create_options[] = {
-    {"source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
+    /* what it is about */
+    {CREATE, "source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
      "a local folder or file", "./folder"},
-    {"name", "NAME", OPTION_NAME, offsetof(struct options, name),
+    {CREATE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
      "name of the datastore (else from SOURCE)", "imagenet"},
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"exclude", "GLOB", OPTION_EXCLUDE, 0,
+    {REMOVE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
+     "the datastore", "imagenet"},
+    {DELETE, "version", "N", OPTION_NUMBER, offsetof(struct options, version),
+     "which version", "2"},
+    {DELETE, "incomplete", NULL, OPTION_FLAG, offsetof(struct options, incomplete),
+     "an unfinished session, all that is there of it", NULL},
+    {PRUNE, "keep", "N", OPTION_NUMBER, offsetof(struct options, keep),
+     "how many of the newest versions stay", "3"},
+    {UPLOAD | LIST | STATUS | STOP | READ | REMOVE, "cluster", "NAME", OPTION_STRING,
+     offsetof(struct options, cluster), "the cluster to work with", "lab"},
+    {LIST, "global", NULL, OPTION_FLAG, offsetof(struct options, global),
+     "of all clusters", NULL},
+    {LIST, "show-incomplete", NULL, OPTION_FLAG,
+     offsetof(struct options, show_incomplete), "unfinished sessions too", NULL},
+    {CREATE, "exclude", "GLOB", OPTION_EXCLUDE, 0,
      "leave out what matches; the last rule counts", "'*.tmp'"},
-    {"include", "GLOB", OPTION_INCLUDE, 0, "take it after all", "'keep.tmp'"},
-    {"exclude-from", "FILE", OPTION_EXCLUDE_FROM, 0,
+    {CREATE, "include", "GLOB", OPTION_INCLUDE, 0, "take it after all", "'keep.tmp'"},
+    {CREATE, "exclude-from", "FILE", OPTION_EXCLUDE_FROM, 0,
      "rules, one a line; !GLOB includes", ".gridignore"},
-    {"files-from", "FILE", OPTION_STRING, offsetof(struct options, files_from),
+    {CREATE, "files-from", "FILE", OPTION_STRING, offsetof(struct options, files_from),
      "only the paths in FILE, one a line", "list.txt"},
-    {"symlinks", "follow|keep|skip", OPTION_SYMLINKS,
+    {CREATE, "symlinks", "follow|keep|skip", OPTION_SYMLINKS,
      offsetof(struct options, symlinks), "what becomes of symbolic links (follow)",
      "keep"},
-    {"skip-unreadable", NULL, OPTION_FLAG, offsetof(struct options, skip_unreadable),
+    {CREATE, "skip-unreadable", NULL, OPTION_FLAG,
+     offsetof(struct options, skip_unreadable),
      "publish without files that cannot be read", NULL},
-    {"dry-run", NULL, OPTION_FLAG, offsetof(struct options, dry_run),
+
+    /* how it is done and told */
+    {CREATE, "dry-run", NULL, OPTION_FLAG, offsetof(struct options, dry_run),
      "say what would be sent; change nothing", NULL},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
-     "errors and the result only", NULL},
-    {"verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
-     "say more on stderr", NULL},
-    {"jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
-     "at most so many requests at once", "16"},
-    {"part-size", "SIZE", OPTION_SIZE, offsetof(struct options, part_size),
-     "parts of large files; multiples of 16M", "64M"},
-    {"max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
-     "memory to stay below (64M)", "64M"},
-    {"bwlimit", "RATE", OPTION_SIZE, offsetof(struct options, bwlimit),
-     "send at most so many bytes a second", "10M"},
-    {"give-up-after", "DURATION", OPTION_DURATION,
-     offsetof(struct options, give_up_after_ms),
-     "end, resumably, when the network is away for so long", "2h"},
-    {"fresh", NULL, OPTION_FLAG, offsetof(struct options, fresh),
-     "give up an interrupted session, begin anew", NULL},
-    {"take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
-     "take a session that runs elsewhere", NULL},
-    {"no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
-     "send everything (as this version always does)", NULL},
-};
-
-static const struct option_spec resume_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
-     "errors and the result only", NULL},
-    {"verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
-     "say more on stderr", NULL},
-    {"jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
-     "at most so many requests at once", "16"},
-    {"max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
-     "memory to stay below (64M)", "64M"},
-    {"bwlimit", "RATE", OPTION_SIZE, offsetof(struct options, bwlimit),
-     "send at most so many bytes a second", "10M"},
-    {"give-up-after", "DURATION", OPTION_DURATION,
-     offsetof(struct options, give_up_after_ms),
-     "end, resumably, when the network is away for so long", "2h"},
-    {"take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
-     "take a session that runs elsewhere", NULL},
-};
-
-static const struct option_spec list_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"global", NULL, OPTION_FLAG, offsetof(struct options, global), "of all clusters",
-     NULL},
-    {"show-incomplete", NULL, OPTION_FLAG, offsetof(struct options, show_incomplete),
-     "unfinished sessions too", NULL},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-};
-
-static const struct option_spec status_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
-     "go on showing it until it ends", NULL},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-};
-
-static const struct option_spec stop_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-};
-
-static const struct option_spec files_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-};
-
-static const struct option_spec verify_options[] = {
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
+    {VERIFY, "deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
      "read every byte back and compare its hash", NULL},
-    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
-     "errors and the result only", NULL},
-    {"json", NULL, OPTION_FLAG, offsetof(struct options, json),
-     "one JSON object a line on stdout", NULL},
-};
-
-static const struct option_spec delete_options[] = {
-    {"name", "NAME", OPTION_NAME, offsetof(struct options, name), "the datastore",
-     "imagenet"},
-    {"version", "N", OPTION_NUMBER, offsetof(struct options, version), "which version",
-     "2"},
-    {"incomplete", NULL, OPTION_FLAG, offsetof(struct options, incomplete),
-     "an unfinished session, all that is there of it", NULL},
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
-    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
-     "errors and the result only", NULL},
-};
-
-static const struct option_spec prune_options[] = {
-    {"name", "NAME", OPTION_NAME, offsetof(struct options, name), "the datastore",
-     "imagenet"},
-    {"keep", "N", OPTION_NUMBER, offsetof(struct options, keep),
-     "how many of the newest versions stay", "3"},
-    {"cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
-     "the cluster to work with", "lab"},
-    {"yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask", NULL},
-    {"quiet", NULL, OPTION_FLAG, offsetof(struct options, quiet),
-     "errors and the result only", NULL},
+    {STATUS, "watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
+     "go on showing it until it ends", NULL},
+    {REMOVE, "yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask",
+     NULL},
+    {USER | CLUSTER | UPLOAD | LIST | STATUS | READ, "json", NULL, OPTION_FLAG,
+     offsetof(struct options, json), "one JSON object a line on stdout", NULL},
+    {UPLOAD | VERIFY | REMOVE, "quiet", NULL, OPTION_FLAG,
+     offsetof(struct options, quiet), "errors and the result only", NULL},
+    {UPLOAD, "verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
+     "say more on stderr", NULL},
+    {UPLOAD, "jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
+     "at most so many requests at once", "16"},
+    {CREATE, "part-size", "SIZE", OPTION_SIZE, offsetof(struct options, part_size),
+     "parts of large files; multiples of 16M", "64M"},
+    {UPLOAD, "max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
+     "memory to stay below (64M)", "64M"},
+    {UPLOAD, "bwlimit", "RATE", OPTION_SIZE, offsetof(struct options, bwlimit),
+     "send at most so many bytes a second", "10M"},
+    {UPLOAD, "give-up-after", "DURATION", OPTION_DURATION,
+     offsetof(struct options, give_up_after_ms),
+     "end, resumably, when the network is away for so long", "2h"},
+    {CREATE, "fresh", NULL, OPTION_FLAG, offsetof(struct options, fresh),
+     "give up an interrupted session, begin anew", NULL},
+    {UPLOAD, "take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
+     "take a session that runs elsewhere", NULL},
+    {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
+     "send everything (as this version always does)", NULL},
 };
 
 /* ---- checks ---- */
@@ -257,70 +198,60 @@ static const struct command_spec commands[] = {
      "What is missing is asked for on a terminal.  The keys are tried before anything\n"
      "is saved.  Without --username the keys of the AWS tools are used.\n",
      "grid login --store s3://bucket/prefix --username AKIAIOSFODNN7EXAMPLE",
-     login_options, ARRAY_SIZE(login_options), check_login},
+     check_login},
     {COMMAND_LOGOUT, "logout", NULL, "", 0, 0, "Forget the keys of a cluster",
      "The cluster stays known; `grid cluster delete` forgets that, too.\n",
-     "grid logout --cluster lab", logout_options, ARRAY_SIZE(logout_options), NULL},
+     "grid logout --cluster lab", NULL},
     {COMMAND_CREATE, "datastore", "create", "[SOURCE]", 0, 1,
      "Upload a folder or file as a new version of a datastore",
      "SOURCE is a local folder or file.\n"
      "Interrupted, the same command goes on where it stopped.  Rules of --exclude and\n"
      "--include are looked at in the order given; the last one that matches counts.\n",
-     "grid datastore create --name imagenet ./imagenet_folder/", create_options,
-     ARRAY_SIZE(create_options), check_create},
+     "grid datastore create --name imagenet ./imagenet_folder/", check_create},
     {COMMAND_RESUME, "datastore", "resume", "[NAME] [SOURCE]", 0, 2,
      "Go on with an interrupted session",
      "Without NAME it is the only one there is.  With SOURCE it works on another\n"
      "machine too, from what the store holds.\n",
-     "grid datastore resume imagenet", resume_options, ARRAY_SIZE(resume_options),
-     check_resume},
+     "grid datastore resume imagenet", check_resume},
     {COMMAND_LIST, "datastore", "list", "", 0, 0,
      "List datastores (also: grid datastore)", NULL, "grid datastore list --global",
-     list_options, ARRAY_SIZE(list_options), NULL},
+     NULL},
     {COMMAND_STATUS, "datastore", "status", "[NAME]", 0, 1,
      "Show a running or interrupted session", NULL,
-     "grid datastore status imagenet --watch", status_options,
-     ARRAY_SIZE(status_options), NULL},
+     "grid datastore status imagenet --watch", NULL},
     {COMMAND_STOP, "datastore", "stop", "NAME", 1, 1,
      "End a running session; it can be resumed", NULL, "grid datastore stop imagenet",
-     stop_options, ARRAY_SIZE(stop_options), NULL},
+     NULL},
     {COMMAND_FILES, "datastore", "files", "NAME[:VERSION] [PREFIX]", 1, 2,
      "List the files of a datastore", NULL, "grid datastore files imagenet:2 train/",
-     files_options, ARRAY_SIZE(files_options), NULL},
+     NULL},
     {COMMAND_VERIFY, "datastore", "verify", "NAME[:VERSION]", 1, 1,
      "Check every object against the manifest",
      "Present, and of the right size; --deep reads every byte back and compares its\n"
      "hash.  (The manifest has hashes of the content, which a store cannot tell.)\n",
-     "grid datastore verify imagenet --deep", verify_options,
-     ARRAY_SIZE(verify_options), NULL},
+     "grid datastore verify imagenet --deep", NULL},
     {COMMAND_DELETE, "datastore", "delete", "", 0, 0,
      "Delete a version, or an unfinished session", NULL,
-     "grid datastore delete --name imagenet --version 2", delete_options,
-     ARRAY_SIZE(delete_options), check_delete},
+     "grid datastore delete --name imagenet --version 2", check_delete},
     {COMMAND_PRUNE, "datastore", "prune", "", 0, 0,
      "Delete all but the newest versions", NULL,
-     "grid datastore prune --name imagenet --keep 3", prune_options,
-     ARRAY_SIZE(prune_options), check_prune},
+     "grid datastore prune --name imagenet --keep 3", check_prune},
     {COMMAND_URL, "datastore", "url", "NAME[:VERSION] [PATH]", 1, 2,
      "Print where the data is, for training code", NULL,
-     "grid datastore url imagenet:2 train/0001.tar", files_options,
-     ARRAY_SIZE(files_options), NULL},
+     "grid datastore url imagenet:2 train/0001.tar", NULL},
     {COMMAND_CLEARCACHE, "datastore", "clearcache", "", 0, 0,
      "Drop the local checkpoints",
      "An interrupted session is then resumed from what the store holds.\n",
-     "grid datastore clearcache", NULL, 0, NULL},
+     "grid datastore clearcache", NULL},
     {COMMAND_USER, "user", NULL, "", 0, 0,
-     "Show who is logged in, and the current cluster", NULL, "grid user", plain_options,
-     ARRAY_SIZE(plain_options), NULL},
+     "Show who is logged in, and the current cluster", NULL, "grid user", NULL},
     {COMMAND_USER_SET_CONTEXT, "user", "set-cluster-context", "NAME", 1, 1,
-     "Make a cluster the current one", NULL, "grid user set-cluster-context lab", NULL,
-     0, NULL},
+     "Make a cluster the current one", NULL, "grid user set-cluster-context lab", NULL},
     {COMMAND_CLUSTER, "cluster", NULL, "", 0, 0,
-     "List the clusters; the current one is marked", NULL, "grid cluster",
-     plain_options, ARRAY_SIZE(plain_options), NULL},
+     "List the clusters; the current one is marked", NULL, "grid cluster", NULL},
     {COMMAND_CLUSTER_DELETE, "cluster", "delete", "NAME", 1, 1,
      "Forget a cluster and its keys; what it stores stays", NULL,
-     "grid cluster delete lab", NULL, 0, NULL},
+     "grid cluster delete lab", NULL},
 };
 
 static const struct group_spec groups[] = {
@@ -338,6 +269,17 @@ const struct command_spec *options_commands(size_t *n)
 {
     *n = ARRAY_SIZE(commands);
     return commands;
+}
+
+const struct option_spec *options_next(const struct command_spec *command,
+                                       const struct option_spec *last)
+{
+    const struct option_spec *end = options + ARRAY_SIZE(options);
+
+    for (const struct option_spec *o = last == NULL ? options : last + 1; o < end; o++)
+        if ((o->commands & 1U << command->command) != 0)
+            return o;
+    return NULL;
 }
 
 const struct group_spec *options_groups(size_t *n)

@@ -7,8 +7,8 @@
 #include "base/text.h"
 
 /*
- * Every command as data.  A new option is a line in a command's table (and a field in
- * struct options), a new command is an entry.
+ * Every command and option as data.  A new option is an entry (and a field in struct
+ * options), a new command is an entry, and stands in those of its options.
  */
 enum option_kind {
     OPTION_FLAG,     /* bool */
@@ -26,6 +26,7 @@ enum option_kind {
 };
 
 struct option_spec {
+    unsigned commands; /* that take it: a bit each, 1 << enum command */
     const char *name;  /* without "--" */
     const char *value; /* what stands for it in help texts; NULL for a flag */
     enum option_kind kind;
@@ -43,8 +44,6 @@ struct command_spec {
     const char *summary;            /* one line */
     const char *details;            /* a paragraph more, or NULL */
     const char *example;
-    const struct option_spec *options;
-    size_t n_options;
     int (*check)(struct options *o,
                  struct error *err); /* what no single option tells */
 };
@@ -57,6 +56,11 @@ struct group_spec {
 
 const struct command_spec *options_commands(size_t *n);
 const struct group_spec *options_groups(size_t *n);
+
+/* The options of a command, as its help lists them: the one behind last (NULL: the
+ * first), or NULL. */
+const struct option_spec *options_next(const struct command_spec *command,
+                                       const struct option_spec *last);
 
 /* Help texts; the group may be NULL: that of `grid`. */
 void options_add_command_help(struct text *out, const struct command_spec *command);

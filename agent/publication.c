@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/answer.h"
 #include "agent/open_uploads.h"
 #include "agent/send_file.h"
 #include "base/log.h"
@@ -25,7 +26,6 @@ struct export
     struct manifest_writer *writer;
     struct manifest_summary summary;
     struct error err;
-    bool is_over;
 };
 
 static int on_line(void *ctx, const struct manifest_line *line, struct error *err)
@@ -33,14 +33,6 @@ static int on_line(void *ctx, const struct manifest_line *line, struct error *er
     struct export *e = ctx;
 
     return manifest_writer_add(e->writer, line, err);
-}
-
-static void on_exported(void *ctx, const struct error *err)
-{
-    struct export *e = ctx;
-
-    error_keep_first(&e->err, err);
-    e->is_over = true;
 }
 
 static void end_work(void *ctx)
@@ -54,14 +46,14 @@ static int export_manifest(struct agent *a, const struct publication_options *o,
                            struct manifest_summary *summary, struct error *err)
 {
     struct export e = {0};
+    struct answer answer = {0};
     size_t prefix =
         store_limits(a->store)->key_prefix_bytes + strlen(o->ownership->prefix);
 
     if (manifest_writer_open(&e.writer, o->scratch, MANIFEST_SHARD_ENTRIES, err) != 0)
         return -1;
-    checkpoint_export(o->checkpoint, prefix, on_line, &e, on_exported, &e);
-    loop_run_until(&a->loop, &e.is_over);
-    if (e.err.kind == ERROR_NONE)
+    checkpoint_export(o->checkpoint, prefix, on_line, &e, answer_done, &answer);
+    if (answer_wait(&answer, &a->loop, &e.err) == 0)
         agent_work(a, end_work, &e);
     manifest_writer_free(e.writer);
     *summary = e.summary;
@@ -163,14 +155,10 @@ static void fill_record(struct datastore_record *r, const struct publication_opt
 static int list_skipped(struct agent *a, struct checkpoint *checkpoint,
                         struct datastore_record *r, struct error *err)
 {
-    struct export e = {0};
+    struct answer answer = {0};
 
-    checkpoint_failures(checkpoint, on_failure, r, on_exported, &e);
-    loop_run_until(&a->loop, &e.is_over);
-    if (e.err.kind == ERROR_NONE)
-        return 0;
-    *err = e.err;
-    return -1;
+    checkpoint_failures(checkpoint, on_failure, r, answer_done, &answer);
+    return answer_wait(&answer, &a->loop, err);
 }
 
 int publication_find(struct agent *a, const struct ownership *o,

@@ -7,34 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/answer.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 enum { STRAYS_BATCH = 500, SEEN_BACKLOG_MAX = 4000 };
-
-/* A question to the checkpoint, waited for. */
-struct answer {
-    bool is_over;
-    struct error err;
-};
-
-static void on_answer(void *ctx, const struct error *err)
-{
-    struct answer *a = ctx;
-
-    error_keep_first(&a->err, err);
-    a->is_over = true;
-}
-
-static int wait_for(const struct reconcile_options *o, struct answer *a,
-                    struct error *err)
-{
-    loop_run_until(&o->agent->loop, &a->is_over);
-    if (a->err.kind == ERROR_NONE)
-        return 0;
-    *err = a->err;
-    return -1;
-}
 
 /* ---- listing ---- */
 
@@ -49,8 +26,8 @@ static int on_seen(void *ctx, const char *name, const struct store_item *item,
                     item->etag);
     if (checkpoint_backlog(o->checkpoint) < SEEN_BACKLOG_MAX)
         return 0;
-    checkpoint_flush(o->checkpoint, on_answer, &a);
-    return wait_for(o, &a, err);
+    checkpoint_flush(o->checkpoint, answer_done, &a);
+    return answer_wait(&a, &o->agent->loop, err);
 }
 
 static int list_objects(const struct reconcile_options *o, const char *folder,
@@ -75,8 +52,8 @@ int reconcile_objects(const struct reconcile_options *o, uint64_t *n_lost,
     checkpoint_seen_begin(o->checkpoint);
     if (list_objects(o, "data/", err) != 0 || list_objects(o, "odd/", err) != 0)
         return -1;
-    checkpoint_seen_end(o->checkpoint, prefix, n_lost, on_answer, &a);
-    return wait_for(o, &a, err);
+    checkpoint_seen_end(o->checkpoint, prefix, n_lost, answer_done, &a);
+    return answer_wait(&a, &o->agent->loop, err);
 }
 
 /* ---- strays ---- */
@@ -110,8 +87,8 @@ static int remove_some(const struct reconcile_options *o, struct error *err)
     struct answer a = {0};
     int status;
 
-    checkpoint_strays(o->checkpoint, keys, STRAYS_BATCH, &n, on_answer, &a);
-    status = wait_for(o, &a, err);
+    checkpoint_strays(o->checkpoint, keys, STRAYS_BATCH, &n, answer_done, &a);
+    status = answer_wait(&a, &o->agent->loop, err);
     if (status == 0)
         status = delete_objects(o, keys, n, err);
     for (size_t i = 0; i < n; i++)

@@ -1,7 +1,4 @@
-/*
- * cJSON trees in and out.  Numbers that may exceed 2^53 do not occur: sizes of data
- * sets up to 8 PiB are exact in a double.
- */
+/* cJSON trees in and out, field by field (json_field.h). */
 #include "agent/record.h"
 
 #include <errno.h>
@@ -15,36 +12,10 @@
 #include <cjson/cJSON.h>
 
 #include "agent/agent.h"
+#include "agent/json_field.h"
 #include "base/mem.h"
 
-static char *copy_or_null(const char *string)
-{
-    return string == NULL ? NULL : mem_copy_string(string);
-}
-
-/* ---- getting values out ---- */
-
-static char *take_string(const cJSON *object, const char *name)
-{
-    return copy_or_null(cJSON_GetStringValue(cJSON_GetObjectItem(object, name)));
-}
-
-static char *take_string_or(const cJSON *object, const char *name,
-                            const char *otherwise)
-{
-    char *string = take_string(object, name);
-
-    return string == NULL ? mem_copy_string(otherwise) : string;
-}
-
-static uint64_t take_number(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItem(object, name);
-
-    if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > 9e15)
-        return 0;
-    return (uint64_t)item->valuedouble;
-}
+/* ---- what all of them have ---- */
 
 static void take_id(char out[RECORD_ID_MAX], const cJSON *object, const char *name)
 {
@@ -60,7 +31,7 @@ static cJSON *parse_document(const char *json, size_t size, const char *what,
 
     if (!cJSON_IsObject(object)) {
         error_set(err, ERROR_CORRUPT, 0, "%s is not a JSON object", what);
-    } else if (take_number(object, "format") != RECORD_FORMAT) {
+    } else if (json_field_u64(object, "format") != RECORD_FORMAT) {
         error_set(err, ERROR_CORRUPT, 0,
                   "%s has format %g, and this grid reads only format %d: "
                   "a newer grid is needed",
@@ -73,34 +44,11 @@ static cJSON *parse_document(const char *json, size_t size, const char *what,
     return NULL;
 }
 
-/* ---- putting them in ---- */
-
-/* cJSON wants UTF-8; what is not (a source path, say) is shown as far as it can be. */
-static void add_string(cJSON *object, const char *name, const char *string)
-{
-    struct text printable = {0};
-
-    if (string == NULL)
-        return;
-    if (text_is_utf8(string, strlen(string))) {
-        cJSON_AddStringToObject(object, name, string);
-        return;
-    }
-    text_add_printable(&printable, string, strlen(string));
-    cJSON_AddStringToObject(object, name, text_string(&printable));
-    text_free(&printable);
-}
-
-static void add_number(cJSON *object, const char *name, uint64_t number)
-{
-    cJSON_AddNumberToObject(object, name, (double)number);
-}
-
 static cJSON *new_document(void)
 {
     cJSON *object = cJSON_CreateObject();
 
-    add_number(object, "format", RECORD_FORMAT);
+    json_field_add_u64(object, "format", RECORD_FORMAT);
     return object;
 }
 
@@ -120,18 +68,18 @@ void session_record_format(const struct session_record *r, struct text *out)
 {
     cJSON *object = new_document();
 
-    add_string(object, "session", r->session);
-    add_string(object, "run", r->run);
-    add_string(object, "host", r->host);
-    add_string(object, "boot_id", r->boot_id);
-    add_string(object, "machine", r->machine);
-    add_string(object, "pid_space", r->pid_space);
-    add_number(object, "pid", (uint64_t)r->pid);
-    add_string(object, "user", r->user);
-    add_string(object, "source", r->source);
-    add_string(object, "options", r->options);
-    add_number(object, "part_size", r->part_size);
-    add_string(object, "ended", r->ended);
+    json_field_add_string(object, "session", r->session);
+    json_field_add_string(object, "run", r->run);
+    json_field_add_string(object, "host", r->host);
+    json_field_add_string(object, "boot_id", r->boot_id);
+    json_field_add_string(object, "machine", r->machine);
+    json_field_add_string(object, "pid_space", r->pid_space);
+    json_field_add_u64(object, "pid", (uint64_t)r->pid);
+    json_field_add_string(object, "user", r->user);
+    json_field_add_string(object, "source", r->source);
+    json_field_add_string(object, "options", r->options);
+    json_field_add_u64(object, "part_size", r->part_size);
+    json_field_add_string(object, "ended", r->ended);
     print_document(object, out);
 }
 
@@ -145,16 +93,16 @@ int session_record_parse(struct session_record *r, const char *json, size_t size
         return -1;
     take_id(r->session, object, "session");
     take_id(r->run, object, "run");
-    r->host = take_string_or(object, "host", "?");
-    r->boot_id = take_string_or(object, "boot_id", "");
-    r->machine = take_string_or(object, "machine", "");
-    r->pid_space = take_string_or(object, "pid_space", "");
-    r->pid = (int64_t)take_number(object, "pid");
-    r->user = take_string_or(object, "user", "?");
-    r->source = take_string_or(object, "source", "");
-    r->options = take_string_or(object, "options", "");
-    r->part_size = take_number(object, "part_size");
-    r->ended = take_string(object, "ended");
+    r->host = json_field_string(object, "host", "?");
+    r->boot_id = json_field_string(object, "boot_id", "");
+    r->machine = json_field_string(object, "machine", "");
+    r->pid_space = json_field_string(object, "pid_space", "");
+    r->pid = (int64_t)json_field_u64(object, "pid");
+    r->user = json_field_string(object, "user", "?");
+    r->source = json_field_string(object, "source", "");
+    r->options = json_field_string(object, "options", "");
+    r->part_size = json_field_u64(object, "part_size");
+    r->ended = json_field_string(object, "ended", NULL);
     cJSON_Delete(object);
     return 0;
 }
@@ -257,10 +205,10 @@ static cJSON *format_shards(const struct datastore_record *r)
 
     for (size_t i = 0; i < r->n_shards; i++) {
         cJSON *shard = cJSON_CreateObject();
-        add_string(shard, "key", r->shards[i].key);
-        add_number(shard, "entries", r->shards[i].entries);
-        add_number(shard, "bytes", r->shards[i].bytes);
-        add_string(shard, "sha256", r->shards[i].sha256);
+        json_field_add_string(shard, "key", r->shards[i].key);
+        json_field_add_u64(shard, "entries", r->shards[i].entries);
+        json_field_add_u64(shard, "bytes", r->shards[i].bytes);
+        json_field_add_string(shard, "sha256", r->shards[i].sha256);
         cJSON_AddItemToArray(array, shard);
     }
     return array;
@@ -272,8 +220,8 @@ static cJSON *format_skipped(const struct datastore_record *r)
 
     for (size_t i = 0; i < r->n_skipped; i++) {
         cJSON *skipped = cJSON_CreateObject();
-        add_string(skipped, "path", r->skipped[i].path);
-        add_string(skipped, "reason", r->skipped[i].reason);
+        json_field_add_string(skipped, "path", r->skipped[i].path);
+        json_field_add_string(skipped, "reason", r->skipped[i].reason);
         cJSON_AddItemToArray(array, skipped);
     }
     return array;
@@ -284,26 +232,26 @@ void datastore_record_format(const struct datastore_record *r, struct text *out)
     cJSON *object = new_document();
     cJSON *source;
 
-    add_string(object, "name", r->name);
-    add_number(object, "version", r->version);
-    add_string(object, "session", r->session);
-    add_string(object, "created_at", r->created_at);
+    json_field_add_string(object, "name", r->name);
+    json_field_add_u64(object, "version", r->version);
+    json_field_add_string(object, "session", r->session);
+    json_field_add_string(object, "created_at", r->created_at);
     source = cJSON_AddObjectToObject(object, "source");
-    add_string(source, "kind", r->source_kind);
-    add_string(source, "url", r->source_url);
+    json_field_add_string(source, "kind", r->source_kind);
+    json_field_add_string(source, "url", r->source_url);
     cJSON_AddBoolToObject(object, "copy", r->copy);
-    add_number(object, "files", r->files);
-    add_number(object, "directories", r->directories);
-    add_number(object, "symlinks", r->symlinks);
-    add_number(object, "bytes", r->bytes);
-    add_string(object, "hash", "xxh3-128/blocks");
-    add_string(object, "root", r->root);
+    json_field_add_u64(object, "files", r->files);
+    json_field_add_u64(object, "directories", r->directories);
+    json_field_add_u64(object, "symlinks", r->symlinks);
+    json_field_add_u64(object, "bytes", r->bytes);
+    json_field_add_string(object, "hash", "xxh3-128/blocks");
+    json_field_add_string(object, "root", r->root);
     cJSON_AddItemToObject(object, "manifest", format_shards(r));
     if (r->skipped_count > r->n_skipped)
-        add_number(object, "skipped_count", r->skipped_count);
+        json_field_add_u64(object, "skipped_count", r->skipped_count);
     if (r->n_skipped > 0)
         cJSON_AddItemToObject(object, "skipped", format_skipped(r));
-    add_string(object, "agent", r->agent);
+    json_field_add_string(object, "agent", r->agent);
     print_document(object, out);
 }
 
@@ -316,9 +264,9 @@ static void parse_shards(struct datastore_record *r, const cJSON *array)
     {
         struct datastore_shard *shard = &r->shards[r->n_shards++];
         const char *sha256 = cJSON_GetStringValue(cJSON_GetObjectItem(item, "sha256"));
-        shard->key = take_string_or(item, "key", "");
-        shard->entries = take_number(item, "entries");
-        shard->bytes = take_number(item, "bytes");
+        shard->key = json_field_string(item, "key", "");
+        shard->entries = json_field_u64(item, "entries");
+        shard->bytes = json_field_u64(item, "bytes");
         snprintf(shard->sha256, sizeof shard->sha256, "%s", sha256 ? sha256 : "");
     }
 }
@@ -331,8 +279,8 @@ static void parse_skipped(struct datastore_record *r, const cJSON *array)
     cJSON_ArrayForEach(item, array)
     {
         struct datastore_skipped *skipped = &r->skipped[r->n_skipped++];
-        skipped->path = take_string_or(item, "path", "");
-        skipped->reason = take_string_or(item, "reason", "");
+        skipped->path = json_field_string(item, "path", "");
+        skipped->reason = json_field_string(item, "reason", "");
     }
 }
 
@@ -345,22 +293,22 @@ int datastore_record_parse(struct datastore_record *r, const char *json, size_t 
     memset(r, 0, sizeof *r);
     if (object == NULL)
         return -1;
-    r->name = take_string_or(object, "name", "");
-    r->version = take_number(object, "version");
+    r->name = json_field_string(object, "name", "");
+    r->version = json_field_u64(object, "version");
     take_id(r->session, object, "session");
-    r->created_at = take_string_or(object, "created_at", "");
-    r->source_kind = take_string_or(source, "kind", "");
-    r->source_url = take_string_or(source, "url", "");
+    r->created_at = json_field_string(object, "created_at", "");
+    r->source_kind = json_field_string(source, "kind", "");
+    r->source_url = json_field_string(source, "url", "");
     r->copy = !cJSON_IsFalse(cJSON_GetObjectItem(object, "copy"));
-    r->files = take_number(object, "files");
-    r->directories = take_number(object, "directories");
-    r->symlinks = take_number(object, "symlinks");
-    r->bytes = take_number(object, "bytes");
-    r->root = take_string_or(object, "root", "");
-    r->agent = take_string_or(object, "agent", "");
+    r->files = json_field_u64(object, "files");
+    r->directories = json_field_u64(object, "directories");
+    r->symlinks = json_field_u64(object, "symlinks");
+    r->bytes = json_field_u64(object, "bytes");
+    r->root = json_field_string(object, "root", "");
+    r->agent = json_field_string(object, "agent", "");
     parse_shards(r, cJSON_GetObjectItem(object, "manifest"));
     parse_skipped(r, cJSON_GetObjectItem(object, "skipped"));
-    r->skipped_count = take_number(object, "skipped_count");
+    r->skipped_count = json_field_u64(object, "skipped_count");
     if (r->skipped_count < r->n_skipped)
         r->skipped_count = r->n_skipped; /* all of them are named */
     cJSON_Delete(object);
@@ -394,8 +342,8 @@ void deleted_record_format(const char *name, uint64_t version, struct text *out)
     char now[TEXT_TIME_MAX];
 
     text_time(now, agent_clock_ms());
-    add_string(object, "name", name);
-    add_number(object, "version", version);
-    add_string(object, "deleted_at", now);
+    json_field_add_string(object, "name", name);
+    json_field_add_u64(object, "version", version);
+    json_field_add_string(object, "deleted_at", now);
     print_document(object, out);
 }

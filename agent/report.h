@@ -3,7 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/console.h"
-#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "transfer/pipeline.h"
 
 /*

@@ -1,9 +1,9 @@
 /*
- *   resolve source and name -> open session -> pipeline -> publication -> tidy up
+ *   resolve source and name -> open session -> delivery -> publication -> tidy up
  *
  * Each step is a function that returns 0 or -1 with an error; session_end() turns the
  * first error into what the user is told and the exit code.  Stopping (signals, `stop`,
- * a lost session) stops the pipeline and cancels what is awaited, and the steps unwind.
+ * a lost session) ends the delivery and cancels what is awaited, and the steps unwind.
  */
 #include "agent/session.h"
 
@@ -17,83 +17,33 @@
 #include <unistd.h>
 
 #include "agent/catalog.h"
-#include "agent/dry_run.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
 #include "agent/publication.h"
-#include "agent/reconcile.h"
 #include "agent/same_tree.h"
 #include "agent/session_impl.h"
 #include "agent/shape.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { RECONCILE_MAX = 3, LEAVE_OUT_MAX = 2 };
+enum { LEAVE_OUT_MAX = 2 };
 
 /* Of a store that has never answered: it may be misspelt, or a laptop waking up. */
 enum { FIRST_CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 60 * 60 * 1000 };
 
-/* ---- events ---- */
-
-static void tell(struct session *s, struct event *event)
-{
-    event->time_ms = agent_clock_ms();
-    console_event(s->console, event);
-}
-
-void session_warn(struct session *s, const char *kind, const char *path,
-                  const char *message)
-{
-    struct event event = {.kind = EVENT_WARNING};
-
-    event.warning.kind = kind;
-    event.warning.path = path;
-    event.warning.message = message;
-    tell(s, &event);
-}
-
-static void tell_error(struct session *s, const char *path, const struct error *err,
-                       const char *hint)
-{
-    struct event event = {.kind = EVENT_ERROR};
-
-    event.error.kind = error_kind_name(err->kind);
-    event.error.path = path;
-    event.error.message = err->text;
-    event.error.hint = hint;
-    tell(s, &event);
-}
-
-static void tell_session(struct session *s)
-{
-    struct event event = {.kind = EVENT_SESSION};
-    char *url = catalog_url(&s->agent, s->name, s->own.version);
-
-    event.session.name = s->name;
-    event.session.version = s->own.version;
-    event.session.cluster = s->agent.cluster;
-    event.session.source = s->place.path;
-    event.session.session_id = s->own.record.session;
-    event.session.url = url;
-    event.session.resumed = s->is_resumed;
-    tell(s, &event);
-    free(url);
-}
-
 /* ---- stopping ---- */
 
-static void stop(struct session *s)
+static void stop(struct session *s, int signal)
 {
-    if (s->pipeline != NULL && !s->pipeline_over)
-        pipeline_stop(s->pipeline);
+    agent_interrupt(&s->agent, signal);
+    delivery_stop(&s->delivery);
 }
 
 static void on_stop_signal(void *ctx, int signal)
 {
     struct session *s = ctx;
 
-    agent_interrupt(&s->agent, signal);
-    stop(s);
+    stop(s, signal);
 }
 
 static void on_hangup(void *ctx)
@@ -115,8 +65,7 @@ static void on_stop_asked(void *ctx)
     struct session *s = ctx;
 
     s->stop_asked = true;
-    agent_interrupt(&s->agent, SIGTERM);
-    stop(s);
+    stop(s, SIGTERM);
 }
 
 static void on_lost(void *ctx, const struct error *err)
@@ -124,9 +73,7 @@ static void on_lost(void *ctx, const struct error *err)
     struct session *s = ctx;
 
     s->lost = *err;
-    agent_interrupt(&s->agent,
-                    SIGTERM); /* what waits for the fence has nothing to wait for */
-    stop(s);
+    stop(s, SIGTERM); /* what waits for the fence has nothing to wait for */
 }
 
 /* Our notes may be of bytes that another run has replaced meanwhile. */
@@ -135,68 +82,14 @@ static void on_lapsed(void *ctx, uint64_t ms)
     struct session *s = ctx;
 
     log_line(LOG_INFO, LOG_SESSION, "it is still ours; what is there will be compared");
-    checkpoint_set(s->checkpoint, "reconcile", "1");
+    delivery_must_reconcile(s->checkpoint);
     if (ms + OWNERSHIP_NOTICE_MS > OWNERSHIP_STALE_MS)
-        s->publish_from_ms = loop_boot_ms() + OWNERSHIP_NOTICE_MS;
+        s->delivery.look_from_ms = loop_boot_ms() + OWNERSHIP_NOTICE_MS;
 }
 
 static const struct ownership_events ownership_events = {on_lost, on_lapsed};
 
-/* ---- the pipeline ---- */
-
-static void on_issue(void *ctx, const struct issue *issue)
-{
-    struct session *s = ctx;
-
-    if (issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED)
-        s->n_failed++;
-    session_warn(s, issue_kind_name(issue->kind), issue->path, issue->message);
-}
-
-static void on_stored(void *ctx, const char *path, uint64_t size)
-{
-    (void)ctx;
-    log_line(LOG_DEBUG, LOG_SESSION, "stored %s (%" PRIu64 " bytes)", path, size);
-}
-
-static void on_failed(void *ctx, const char *path, const struct error *err)
-{
-    struct session *s = ctx;
-
-    s->n_failed++;
-    if (s->q->options->skip_unreadable)
-        session_warn(s, "unreadable", path, err->text);
-    else
-        tell_error(s, path, err, NULL);
-}
-
-static void on_scanned(void *ctx)
-{
-    struct session *s = ctx;
-    struct text message = {0};
-    uint64_t outside = source_links_outside(s->source);
-
-    if (outside == 0)
-        return;
-    text_add_format(&message,
-                    "%" PRIu64 " symbolic link%s to places outside the source: the "
-                    "content was taken",
-                    outside, outside == 1 ? " leads" : "s lead");
-    session_warn(s, "links_outside", NULL, text_string(&message));
-    text_free(&message);
-}
-
-static void on_pipeline_done(void *ctx, const struct error *err)
-{
-    struct session *s = ctx;
-
-    s->pipeline_over = true;
-    error_clear(&s->pipeline_err);
-    error_keep_first(&s->pipeline_err, err);
-}
-
-static const struct pipeline_events pipeline_events = {on_issue, on_stored, on_failed,
-                                                       on_scanned, on_pipeline_done};
+/* ---- the objects ---- */
 
 static unsigned add_place(struct walk_place *places, unsigned n, const char *folder)
 {
@@ -206,16 +99,6 @@ static unsigned add_place(struct walk_place *places, unsigned n, const char *fol
         return n;
     places[n] = (struct walk_place){st.st_dev, st.st_ino};
     return n + 1;
-}
-
-/* Marks stay for the whole session: a run that sets one may be killed. */
-static bool has_mark(struct session *s, const char *name)
-{
-    char *mark = checkpoint_get(s->checkpoint, name);
-    bool has = mark != NULL && mark[0] == '1';
-
-    free(mark);
-    return has;
 }
 
 static void fill_walk(struct session *s, struct walk_options *walk,
@@ -233,158 +116,45 @@ static void fill_walk(struct session *s, struct walk_options *walk,
     walk->n_leave_out = add_place(leave_out, walk->n_leave_out, s->files.folder);
 }
 
-struct opening {
-    struct session *session;
-    const struct walk_options *walk;
-    struct error err;
-};
-
-static void open_work(void *ctx)
+static void on_warning(void *ctx, const char *kind, const char *path,
+                       const char *message)
 {
-    struct opening *o = ctx;
-
-    source_open_tree(&o->session->source, &o->session->agent.loop, o->walk, &o->err);
+    session_warn(ctx, kind, path, message);
 }
 
-/* It reads the root folder, and the list of --files-from. */
-static int open_source(struct session *s, const struct walk_options *walk,
-                       struct error *err)
+static void on_failed(void *ctx, const char *path, const struct error *err)
 {
-    struct opening o = {.session = s, .walk = walk};
+    struct session *s = ctx;
 
-    agent_work(&s->agent, open_work, &o);
-    if (o.err.kind == ERROR_NONE)
-        return 0;
-    *err = o.err;
-    return -1;
+    if (s->q->options->skip_unreadable)
+        session_warn(s, "unreadable", path, err->text);
+    else
+        session_tell_error(s, path, err, NULL);
 }
 
-/* One way over the source. */
-static int run_pipeline(struct session *s, struct error *err)
+static const struct delivery_events delivery_events = {on_warning, on_failed};
+
+static int deliver(struct session *s, struct error *err)
 {
-    struct checkpoint_totals totals;
     struct walk_place leave_out[LEAVE_OUT_MAX];
     struct walk_options walk;
-    struct pipeline_options options = {
-        .loop = &s->agent.loop,
-        .store = s->agent.store,
-        .budget = s->agent.budget,
+    const struct delivery_options options = {
+        .agent = &s->agent,
         .checkpoint = s->checkpoint,
+        .report = s->report,
+        .source = &walk,
         .prefix = s->own.prefix,
         .part_size = s->own.record.part_size,
-        .must_look = has_mark(s, "look"),
-        .events = &pipeline_events,
+        .skip_unreadable = s->q->options->skip_unreadable,
+        .events = &delivery_events,
         .ctx = s,
     };
 
     fill_walk(s, &walk, leave_out);
-    s->n_failed = 0;
-    if (s->agent.signal != 0)
-        return error_set(err, ERROR_CANCELLED, 0, "interrupted");
-    if (open_source(s, &walk, err) != 0)
-        return -1;
-    options.source = s->source;
-    s->pipeline_over = false;
-    s->pipeline = pipeline_start(&options);
-    report_set_pipeline(s->report, s->pipeline);
-    loop_run_until(&s->agent.loop, &s->pipeline_over);
-    report_set_pipeline(s->report, NULL);
-    checkpoint_totals(s->checkpoint, &totals);
-    s->n_failed = totals.files_failed;
-    pipeline_free(s->pipeline);
-    s->pipeline = NULL;
-    source_close(s->source);
-    s->source = NULL;
-    *err = s->lost.kind != ERROR_NONE ? s->lost : s->pipeline_err;
-    return err->kind == ERROR_NONE ? 0 : -1;
-}
-
-/* ---- all of it ---- */
-
-/* Ours was the older record, another run may have thought it dead, and now finds that it
- * is not: it must have noticed before what lies there is looked at. */
-static int await_other_run(struct session *s, struct error *err)
-{
-    uint64_t now_ms = loop_boot_ms();
-
-    if (s->publish_from_ms <= now_ms)
-        return 0;
-    session_warn(s, "not_alone", NULL,
-                 "for minutes nobody could see that this run is alive; in case another "
-                 "has begun in its place, publishing waits a minute");
-    return agent_pause(&s->agent, s->publish_from_ms - now_ms, err);
-}
-
-/* Else what nobody seems to have any more may be wanted by the run that does. */
-static bool will_publish(const struct session *s)
-{
-    return s->n_failed == 0 || s->q->options->skip_unreadable;
-}
-
-/*
- * Where another run, or a power loss, came between, the notes are compared with the
- * store before they are relied upon, and what is missing is sent once more.  Where
- * notes were lost, or a file could not be read, the store may hold objects that no
- * entry has: they go.
- */
-static int transfer(struct session *s, struct error *err)
-{
-    const struct reconcile_options options = {&s->agent, s->checkpoint, s->own.prefix};
-    uint64_t n_lost = 0;
-
-    if (has_mark(s, "reconcile") && reconcile_objects(&options, &n_lost, err) != 0)
-        return -1;
-    for (unsigned i = 0; i < RECONCILE_MAX; i++) {
-        if (run_pipeline(s, err) != 0)
-            return -1;
-        if (await_other_run(s, err) != 0)
-            return -1;
-        if (!has_mark(s, "reconcile") && !has_mark(s, "look") && s->n_failed == 0)
-            return 0;
-        if (reconcile_objects(&options, &n_lost, err) != 0)
-            return -1;
-        if (will_publish(s) && reconcile_strays(&options, err) != 0)
-            return -1;
-        if (n_lost == 0)
-            return 0;
-    }
-    return error_set(err, ERROR_CORRUPT, 0,
-                     "the store loses objects: %" PRIu64
-                     " that it had acknowledged are "
-                     "not there",
-                     n_lost);
+    return delivery_run(&s->delivery, &options, err);
 }
 
 /* ---- publication ---- */
-
-static void tell_published(struct session *s, const struct datastore_record *r)
-{
-    struct event event = {.kind = EVENT_PUBLISHED};
-    struct store_counts counts;
-    char *url = catalog_url(&s->agent, s->name, s->own.version);
-
-    store_counts(s->agent.store, &counts);
-    report_hush(s->report);
-    if (r->files + r->directories + r->symlinks == 0)
-        session_warn(s, "empty", NULL, "there was nothing in the source to upload");
-    event.published = (struct event_published){
-        .name = s->name,
-        .cluster = s->agent.cluster,
-        .url = url,
-        .root = r->root,
-        .version = s->own.version,
-        .files = r->files,
-        .bytes = r->bytes,
-        .bytes_sent = counts.bytes_sent,
-        .parts = report_parts(s->report),
-        .requests = counts.requests,
-        .retries = counts.retries,
-        .skipped = r->skipped_count,
-        .seconds = (double)(loop_now_ms(&s->agent.loop) - s->started_ms) / 1000,
-    };
-    tell(s, &event);
-    free(url);
-}
 
 static int publish(struct session *s, struct datastore_record *r, struct error *err)
 {
@@ -417,13 +187,15 @@ static void tidy_up(struct session *s)
 
 static int refuse_incomplete(struct session *s, struct error *err)
 {
+    uint64_t n_failed = s->delivery.n_failed;
+
     s->hint = "mend them and run the same command again, or publish without them: "
               "--skip-unreadable";
     return error_set(err, ERROR_IO, 0,
                      "%" PRIu64 " file%s or folder%s could not be read, so %s version "
                      "%" PRIu64 " is not published; all the rest is stored",
-                     s->n_failed, s->n_failed == 1 ? "" : "s",
-                     s->n_failed == 1 ? "" : "s", s->name, s->own.version);
+                     n_failed, n_failed == 1 ? "" : "s", n_failed == 1 ? "" : "s",
+                     s->name, s->own.version);
 }
 
 static int upload(struct session *s, struct error *err)
@@ -431,14 +203,14 @@ static int upload(struct session *s, struct error *err)
     struct datastore_record record = {0};
     int status;
 
-    if (transfer(s, err) != 0)
+    if (deliver(s, err) != 0)
         return -1;
-    if (s->n_failed > 0 && !s->q->options->skip_unreadable)
+    if (s->delivery.n_failed > 0 && !s->q->options->skip_unreadable)
         return refuse_incomplete(s, err);
     status = publish(s, &record, err);
     if (status == 0) {
         tidy_up(s);
-        tell_published(s, &record);
+        session_tell_published(s, &record);
     }
     datastore_record_free(&record);
     return status;
@@ -459,7 +231,7 @@ static int begin_after_published(struct session *s, struct error *err)
         return -1;
     ownership_start_beat(&s->own, &ownership_events, s);
     report_set_version(s->report, s->own.version);
-    tell_session(s);
+    session_tell_begun(s);
     return 0;
 }
 
@@ -477,8 +249,8 @@ static int finish_published(struct session *s, struct error *err)
     if (catalog_find(&s->agent, s->name, s->own.version, &v, err) == 0)
         is_same = same_tree(&s->agent, &v, &walk, err);
     if (is_same == 1) {
-        tell_session(s);
-        tell_published(s, &v.record);
+        session_tell_begun(s);
+        session_tell_published(s, &v.record);
     }
     version_free(&v);
     if (is_same != 0)
@@ -549,16 +321,9 @@ static int resolve(struct session *s, struct error *err)
 static void on_away(void *ctx, const struct error *err)
 {
     struct session *s = ctx;
-    struct event event = {.kind = EVENT_PROGRESS};
 
-    if (s->report != NULL)
-        return;
-    event.progress.state = err == NULL                  ? STATE_SCANNING
-                           : err->kind == ERROR_EXPIRED ? STATE_WAITING_CREDENTIALS
-                                                        : STATE_WAITING_NETWORK;
-    event.progress.waiting_for = err != NULL ? err->text : NULL;
-    event.progress.eta_s = -1;
-    tell(s, &event);
+    if (s->report == NULL)
+        session_tell_away(s, err);
 }
 
 static int open_store(struct session *s, struct error *err)
@@ -605,7 +370,7 @@ static void session_announce(struct session *s)
     start_control(s);
     start_report(s);
     if (!s->is_published) /* else it is not known yet which version this will be */
-        tell_session(s);
+        session_tell_begun(s);
     if (!agent_store_verifies(&s->agent)) /* whoever owns a number has probed it */
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
@@ -635,74 +400,15 @@ static void leave(struct session *s, const char *ended)
     s->owns = false;
 }
 
-/* Is there anything to go on with, from this run or from one before it?  A store that
- * may be away is not asked before the checkpoint is open. */
-static bool is_begun(struct session *s)
-{
-    char *session_id;
-    bool is_noted;
-
-    if (s->report != NULL || s->checkpoint == NULL)
-        return s->report != NULL;
-    session_id = checkpoint_get(s->checkpoint, "session");
-    is_noted = session_id != NULL && !has_mark(s, "published");
-    free(session_id);
-    return is_noted;
-}
-
-static int exit_code_of(struct session *s, const struct error *err)
-{
-    if (s->stop_asked)
-        return EXIT_RESUMABLE;
-    if (s->agent.signal != 0)
-        return signals_exit_code(s->agent.signal);
-    if (err->kind == ERROR_NETWORK && s->q->options->give_up_after_ms == 0 &&
-        !is_begun(s))
-        return EXIT_FAILED; /* there is nothing to go on with */
-    if (err->kind == ERROR_CONFLICT && err->code == 0)
-        return EXIT_RESUMABLE; /* someone else is at it */
-    return exit_code_for(err);
-}
-
-/* For people: as the run itself says it, and `status` afterwards. */
-static const char *stop_reason(const struct session *s, const struct error *err)
-{
-    return s->stop_asked                ? "asked to stop"
-           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
-           : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
-                                        : err->text;
-}
-
-static void tell_stopped(struct session *s, const struct error *err, int code)
-{
-    struct event event = {.kind = EVENT_STOPPED};
-    bool is_interrupt = s->stop_asked || s->agent.signal != 0;
-    struct text command = {0};
-
-    text_add_format(&command, "grid datastore resume %s", s->name);
-    event.stopped.exit_code = code;
-    event.stopped.resumable = (s->report != NULL && code != EXIT_USAGE) ||
-                              (err->kind == ERROR_NETWORK && code == EXIT_RESUMABLE);
-    event.stopped.reason = stop_reason(s, err);
-    event.stopped.resume_command =
-        event.stopped.resumable && is_begun(s) ? text_string(&command) : NULL;
-    if (s->report != NULL)
-        report_hush(s->report);
-    if (!is_interrupt)
-        tell_error(s, NULL, err, s->hint != NULL ? s->hint : exit_hint_for(err));
-    tell(s, &event);
-    text_free(&command);
-}
-
 static int session_end(struct session *s, int status, const struct error *err)
 {
-    int code = status == 0 ? EXIT_DONE : exit_code_of(s, err);
-    const char *reason = status == 0 ? "" : stop_reason(s, err);
+    int code = status == 0 ? EXIT_DONE : session_exit_code(s, err);
+    const char *reason = status == 0 ? "" : session_stop_reason(s, err);
     struct error final = *err;
 
     if (status != 0) {
-        tell_stopped(s, &final, code);
-        leave(s, s->n_failed > 0 ? "failed" : "interrupted");
+        session_tell_stopped(s, &final, code);
+        leave(s, s->delivery.n_failed > 0 ? "failed" : "interrupted");
     }
     if (s->report != NULL)
         report_end(s->report, status == 0 ? "published" : "stopped", reason, code);

@@ -2,13 +2,16 @@
 #define AGENT_SESSION_IMPL_H
 
 #include "agent/control.h"
+#include "agent/delivery.h"
 #include "agent/ownership.h"
 #include "agent/place.h"
 #include "agent/report.h"
 #include "agent/session.h"
+#include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "agent/signals.h"
 
-/* Private to the session: what its two files share. */
+/* Private to the session: what its three files share. */
 struct session {
     const struct session_request *q;
     struct options options; /* q's, with the shape of the session that is resumed */
@@ -21,8 +24,7 @@ struct session {
     struct session_files files;
     struct checkpoint *checkpoint;
     struct ownership own;
-    bool owns;                /* session.json is ours */
-    uint64_t publish_from_ms; /* loop_boot_ms(): not before then */
+    bool owns; /* session.json is ours */
     bool is_resumed;
     bool was_reserving; /* the last run was killed meanwhile: its id, with which it may
                            have claimed a number, is taken up */
@@ -32,19 +34,14 @@ struct session {
     char host[256]; /* status.host: the record's is replaced with each signature */
     struct control *control;
     struct signals *signals;
-    struct source *source;
-    struct pipeline *pipeline;
-    bool pipeline_over;
-    struct error pipeline_err;
+    struct delivery delivery;
     const char *hint;  /* of the error that ended it, where its kind says too little */
     struct error lost; /* another run has taken the session over */
     bool stop_asked;   /* by `grid datastore stop` */
-    uint64_t n_failed; /* files that could not be read in this run */
     uint64_t started_ms;
 };
 
-void session_warn(struct session *s, const char *kind, const char *path,
-                  const char *message);
+/* ---- which session it is: session_open.c ---- */
 
 /* Close, and wait until it is closed; harmless on NULL. */
 void session_close_checkpoint(struct session *s);
@@ -62,5 +59,26 @@ int session_begin_next(struct session *s, struct error *err);
 
 /* Wait until all notes are committed. */
 int session_flush(struct session *s, struct error *err);
+
+/* ---- what it tells: session_events.c ---- */
+
+void session_warn(struct session *s, const char *kind, const char *path,
+                  const char *message);
+void session_tell_error(struct session *s, const char *path, const struct error *err,
+                        const char *hint);
+
+/* Its version number is owned. */
+void session_tell_begun(struct session *s);
+
+/* The store does not answer: what is waited for; NULL: it answers again. */
+void session_tell_away(struct session *s, const struct error *err);
+
+void session_tell_published(struct session *s, const struct datastore_record *r);
+
+/* The end without a publication, from the first error: the program's exit code, the
+ * reason as the run itself says it and `status` afterwards, and the last events. */
+int session_exit_code(struct session *s, const struct error *err);
+const char *session_stop_reason(const struct session *s, const struct error *err);
+void session_tell_stopped(struct session *s, const struct error *err, int code);
 
 #endif

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/answer.h"
 #include "agent/catalog.h"
 #include "agent/likeness.h"
 #include "agent/open_uploads.h"
@@ -31,47 +32,19 @@
 
 /* ---- the checkpoint ---- */
 
-static void on_checkpoint_closed(void *ctx)
-{
-    bool *is_closed = ctx;
-
-    *is_closed = true;
-}
-
 void session_close_checkpoint(struct session *s)
 {
-    bool is_closed = false;
-
-    if (s->checkpoint == NULL)
-        return;
-    checkpoint_close(s->checkpoint, on_checkpoint_closed, &is_closed);
+    if (s->checkpoint != NULL)
+        answer_close(s->checkpoint, &s->agent.loop);
     s->checkpoint = NULL;
-    loop_run_until(&s->agent.loop, &is_closed);
-}
-
-struct flush {
-    bool is_over;
-    struct error err;
-};
-
-static void on_flushed(void *ctx, const struct error *err)
-{
-    struct flush *f = ctx;
-
-    error_keep_first(&f->err, err);
-    f->is_over = true;
 }
 
 int session_flush(struct session *s, struct error *err)
 {
-    struct flush f = {0};
+    struct answer answer = {0};
 
-    checkpoint_flush(s->checkpoint, on_flushed, &f);
-    loop_run_until(&s->agent.loop, &f.is_over);
-    if (f.err.kind == ERROR_NONE)
-        return 0;
-    *err = f.err;
-    return -1;
+    checkpoint_flush(s->checkpoint, answer_done, &answer);
+    return answer_wait(&answer, &s->agent.loop, err);
 }
 
 /* Who has it?  The status file says. */
@@ -251,9 +224,9 @@ static int take_up(struct session *s, const char *last_run, struct error *err)
          */
         if (last_run != NULL && begin_new_checkpoint(s, NULL, err) != 0)
             return -1;
-        checkpoint_set(s->checkpoint, "look", "1");
+        delivery_must_look(s->checkpoint);
     } else if (past == OWNERSHIP_REBOOTED) {
-        checkpoint_set(s->checkpoint, "reconcile", "1");
+        delivery_must_reconcile(s->checkpoint);
     }
     note_number(s);
     if (session_flush(s, err) != 0 || find_published(s, err) != 0)

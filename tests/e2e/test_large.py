@@ -4,15 +4,13 @@ import base64
 import os
 import shutil
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 import xxhash
 
 import read_manifest
 from gridtest import MIB, write, write_random
+from rss import measured_create
 
 pytestmark = pytest.mark.large
 GIB = 1 << 30
@@ -26,16 +24,8 @@ def room_for(path, size):
 
 @pytest.fixture
 def measured(grid, tmp_path):
-    """create with its peak resident size in KiB."""
     def run(*args, timeout=600):
-        report = tmp_path / "usage"
-        grid.prefix = [sys.executable, "-ISE", str(Path(__file__).parent / "rss.py"), str(report)]
-        started = time.monotonic()
-        grid.create(*args, timeout=timeout)
-        grid.prefix = []
-        rss, cpu = report.read_text().split()
-        print(f"peak {int(rss) / 1024:.1f} MiB, {float(cpu):.1f} CPU s, {time.monotonic() - started:.1f} s")
-        return int(rss)
+        return measured_create(grid, tmp_path, *args, timeout=timeout)
     return run
 
 

@@ -43,6 +43,18 @@ def in_the_middle(grid, place, tree, n=40, **more):
     return running
 
 
+def stopped_at_its_publication(grid, place, tree):
+    """datastore.json was refused for a while; the run sleeps, and would be served now."""
+    place.s3.faults({"op": "PutObject", "key": "*datastore.json", "fault": "error", "code": "InternalError",
+                     "status": 500})
+    make(tree, 1)
+    running = grid.start("datastore", "create", tree, "--json")
+    running.until(lambda: any(e["status"] == 500 for e in place.s3.log("test")), "refused")
+    running.send(signal.SIGSTOP)
+    place.s3.faults()
+    return running
+
+
 def test_a_run_that_stood_still(place, grid, other, tree):
     """Another has published meanwhile: it is left alone, whatever the first has had under way."""
     first = in_the_middle(grid, place, tree)
@@ -60,13 +72,7 @@ def test_a_run_that_stood_still(place, grid, other, tree):
 
 def test_a_publication_that_is_tried_again(place, grid, other, tree):
     """The first one's datastore.json was refused for a while, and then another came."""
-    place.s3.faults({"op": "PutObject", "key": "*datastore.json", "fault": "error", "code": "InternalError",
-                     "status": 500})
-    make(tree, 1)
-    first = grid.start("datastore", "create", tree, "--json")
-    first.until(lambda: any(e["status"] == 500 for e in place.s3.log("test")), "refused")
-    first.send(signal.SIGSTOP)
-    place.s3.faults()
+    first = stopped_at_its_publication(grid, place, tree)
     make(tree, 2)
     second = other.start("datastore", "create", tree, "--json", "--take-over")
     second.until_event("session")
@@ -175,13 +181,7 @@ def test_the_same_path_with_other_data(place, grid, other, tree):
 
 def test_a_publication_that_stood_still(place, grid, other, tree):
     """It wakes up behind the minute, its record of publication unsent: it ends, and says why."""
-    place.s3.faults({"op": "PutObject", "key": "*datastore.json", "fault": "error", "code": "InternalError",
-                     "status": 500})
-    make(tree, 1)
-    first = grid.start("datastore", "create", tree, "--json")
-    first.until(lambda: any(e["status"] == 500 for e in place.s3.log("test")), "refused")
-    first.send(signal.SIGSTOP)
-    place.s3.faults()
+    first = stopped_at_its_publication(grid, place, tree)
     other("datastore", "create", tree, "--json", "--take-over", code=0, timeout=150)
     first.send(signal.SIGCONT)
     result = first.wait(40)

@@ -7,14 +7,13 @@ import os
 import shutil
 import signal
 import socket
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from gridtest import MIB, Grid, has_sanitizer, write, write_random
+from rss import measured_create
 from s3check import Bucket
 from s3servers import fake, rgw, rgw_tls  # noqa: F401
 from test_s3 import needs_s3, on_fake, small  # noqa: F401
@@ -314,17 +313,6 @@ def test_a_session_that_runs_elsewhere_is_left_alone(on_fake, grid, tree, tmp_pa
 # ---- large data, in bounded memory
 
 
-def measured(grid, tmp_path, *args, timeout=900):
-    report = tmp_path / "usage"
-    grid.prefix = [sys.executable, "-ISE", str(Path(__file__).parent / "rss.py"), str(report)]
-    started = time.monotonic()
-    grid.create(*args, timeout=timeout)
-    grid.prefix = []
-    rss, cpu = report.read_text().split()
-    print(f"peak {int(rss) / 1024:.1f} MiB, {float(cpu):.1f} CPU s, {time.monotonic() - started:.1f} s")
-    return int(rss)
-
-
 def large(server, grid, tree, tmp_path, size, files):
     if shutil.disk_usage(tmp_path).free < 3 * size + 4 * GIB:
         pytest.skip(f"needs {3 * size >> 30} GiB of free disk below {tmp_path}")
@@ -333,7 +321,7 @@ def large(server, grid, tree, tmp_path, size, files):
     write_random(tree, "large.bin", size)
     for i in range(files):
         write_random(tree, f"small/{i % 100:02}/{i:05}.bin", 16 << 10, seed=i)
-    rss = measured(grid, tmp_path, tree)
+    rss = measured_create(grid, tmp_path, tree, timeout=900)
     if not has_sanitizer():
         assert rss <= 64 << 10, f"{rss} KiB"
     sent = sum(t[0][1] for t in place.stored().values())
@@ -366,5 +354,5 @@ def test_ten_thousand_parts(on_fake, grid, tree, tmp_path):  # noqa: F811
     on_fake(arguments=["--discard"], tls=True)
     with open(tree / "sparse", "wb") as f:
         f.truncate(10_000 * 16 * MIB)
-    rss = measured(grid, tmp_path, tree, timeout=3600)
+    rss = measured_create(grid, tmp_path, tree, timeout=3600)
     assert rss <= 64 << 10, f"{rss} KiB"

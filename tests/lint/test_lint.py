@@ -175,6 +175,7 @@ def test_scripts_are_sound():
                    "tests/servers/rgw-far.sh", "tests/servers/swift.sh"):
         subprocess.run(["bash", "-n", script], cwd=REPO, check=True)
         assert (REPO / script).stat().st_mode & 0o111, script
+    subprocess.run(["bash", "-n", "tests/servers/daemons.sh"], cwd=REPO, check=True)
 
 
 def test_no_path_of_one_machine():

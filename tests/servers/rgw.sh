@@ -46,16 +46,7 @@ quota_ak=testaccesskeyquota01
 reader_ak=testaccesskeyreader1
 region=${RGW_REGION:-us-east-1}
 
-die() { echo "rgw.sh: $*" >&2; exit 1; }
-skip() { echo "rgw.sh: cannot run here: $*" >&2; exit 77; }
-log() { echo "rgw.sh: $*" >&2; }
-
-alive() { # alive NAME: is the process of NAME.pid running (and still ours)?
-    local pid
-    pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-    [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] &&
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "$conf"
-}
+. "$(dirname "$0")/daemons.sh"
 
 ready() {
     local code
@@ -95,21 +86,6 @@ E
         echo "S3_TLS_ENDPOINT=https://localhost:$(cat "$dir/tls_port")"
         echo "S3_TLS_CA=$dir/tls/ca.crt"
     fi
-}
-
-install_packages() {
-    command -v radosgw >/dev/null && command -v ceph-mon >/dev/null &&
-        command -v ceph-osd >/dev/null && command -v radosgw-admin >/dev/null &&
-        command -v curl >/dev/null && command -v openssl >/dev/null && return 0
-    [ "$(id -u)" = 0 ] || skip "packages radosgw ceph-mon ceph-osd are missing; run once as root"
-    log "installing radosgw ceph-mon ceph-osd (about 70 MB)"
-    command -v apt-get >/dev/null || skip "there is no apt-get"
-    export DEBIAN_FRONTEND=noninteractive
-    # Where a systemd or init is present, keep apt from starting daemons.
-    apt-get update -qq >"$dir/apt.log" 2>&1 || true
-    RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends \
-        radosgw ceph-mon ceph-osd curl openssl >>"$dir/apt.log" 2>&1 ||
-        skip "apt-get failed, see $dir/apt.log"
 }
 
 make_tls() { # a CA and a server certificate for localhost
@@ -220,13 +196,6 @@ E
     [ -z "${RGW_EXTRA_CONF:-}" ] || cat "$RGW_EXTRA_CONF" >>"$conf"
 }
 
-spawn() { # spawn NAME CMD...: detach, remember the pid
-    local name=$1
-    shift
-    setsid "$@" >>"$dir/log/$name.out" 2>&1 </dev/null &
-    echo $! >"$dir/$name.pid"
-}
-
 mon_up() { timeout 5 ceph -c "$conf" --connect-timeout 3 mon stat; }
 osd_up() { timeout 5 ceph -c "$conf" --connect-timeout 3 osd stat | grep -q '1 up'; }
 admin() { radosgw-admin -c "$conf" -n client.rgw "$@"; }
@@ -259,7 +228,8 @@ start() {
         print_env
         return
     fi
-    install_packages
+    install_packages "radosgw ceph-mon ceph-osd radosgw-admin curl openssl" \
+        radosgw ceph-mon ceph-osd curl openssl # about 70 MB
     mon_port=${RGW_MON_PORT:-$((port + 1000))}
     mkdir -p "$dir"/{run,log,mon,osd,rgw,crash}
     ulimit -n 65536 2>/dev/null || true
@@ -326,33 +296,15 @@ start() {
     print_env
 }
 
-stop() {
-    local name pid i
-    for name in rgw osd mon; do
-        if alive "$name"; then
-            pid=$(cat "$dir/$name.pid")
-            kill "$pid" 2>/dev/null || true
-            for i in $(seq 100); do
-                [ "$i" -lt 100 ] || kill -9 "$pid" 2>/dev/null || true
-                kill -0 "$pid" 2>/dev/null || break
-                sleep 0.1
-            done
-        fi
-        rm -f "$dir/$name.pid"
-    done
-}
-
 case $verb in
 start) start "${3:-0}" ;;
-stop) stop ;;
+stop) stop_daemons rgw osd mon ;;
 admin)
     shift 2
     admin "$@"
     ;;
 status)
-    for n in mon osd rgw; do
-        if alive "$n"; then echo "# $n pid $(cat "$dir/$n.pid")"; else echo "# $n down"; fi
-    done
+    print_pids mon osd rgw
     alive rgw && ready "$(cat "$dir/port")" && print_env
     ;;
 *) usage ;;

@@ -29,16 +29,7 @@ sk=testsecretkey00000000000000000000000001
 ak2=test2:other
 sk2=testsecretkey00000000000000000000000002
 
-die() { echo "swift.sh: $*" >&2; exit 1; }
-skip() { echo "swift.sh: cannot run here: $*" >&2; exit 77; }
-log() { echo "swift.sh: $*" >&2; }
-
-alive() { # alive NAME: is the process of NAME.pid running (and still ours)?
-    local pid
-    pid=$(cat "$dir/$1.pid" 2>/dev/null) || return 1
-    [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] &&
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "$dir/"
-}
+. "$(dirname "$0")/daemons.sh"
 
 ready() {
     [ "$(curl -s -m 5 "http://127.0.0.1:$1/healthcheck" 2>/dev/null)" = OK ]
@@ -56,27 +47,6 @@ AWS_REGION=us-east-1
 S3_ACCESS_KEY2=$ak2
 S3_SECRET_KEY2=$sk2
 E
-}
-
-install_packages() {
-    command -v swift-proxy-server >/dev/null && command -v swift-object-server >/dev/null &&
-        command -v swift-container-server >/dev/null && command -v swift-account-server >/dev/null &&
-        command -v memcached >/dev/null && command -v curl >/dev/null && return 0
-    [ "$(id -u)" = 0 ] || skip "swift packages are missing; run once as root"
-    log "installing swift-proxy swift-account swift-container swift-object memcached"
-    command -v apt-get >/dev/null || skip "there is no apt-get"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >"$dir/apt.log" 2>&1 || true
-    RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends swift-proxy \
-        swift-account swift-container swift-object memcached curl >>"$dir/apt.log" 2>&1 ||
-        skip "apt-get failed, see $dir/apt.log"
-}
-
-spawn() { # spawn NAME CMD...: detach, remember the pid
-    local name=$1
-    shift
-    setsid "$@" >>"$dir/log/$name.out" 2>&1 </dev/null &
-    echo $! >"$dir/$name.pid"
 }
 
 write_conf() { # write_conf PORT
@@ -183,7 +153,9 @@ start() {
     if [ -s "$dir/port" ] && [ "$(cat "$dir/port")" != "$port" ]; then
         rm -f "$dir"/*.ring.gz "$dir"/*.builder # the rings hold the ports
     fi
-    install_packages
+    install_packages "swift-proxy-server swift-object-server swift-container-server \
+        swift-account-server memcached curl" \
+        swift-proxy swift-account swift-container swift-object memcached curl
     mkdir -p "$dir"/{log,srv/d1}
     echo "$port" >"$dir/port"
     write_conf "$port"
@@ -202,29 +174,11 @@ start() {
     print_env
 }
 
-stop() {
-    local name pid i
-    for name in proxy object container account memcached; do
-        if alive "$name"; then
-            pid=$(cat "$dir/$name.pid")
-            kill "$pid" 2>/dev/null || true
-            for i in $(seq 50); do
-                [ "$i" -lt 50 ] || kill -9 "$pid" 2>/dev/null || true
-                kill -0 "$pid" 2>/dev/null || break
-                sleep 0.1
-            done
-        fi
-        rm -f "$dir/$name.pid"
-    done
-}
-
 case $verb in
 start) start "${3:-8300}" ;;
-stop) stop ;;
+stop) stop_daemons proxy object container account memcached ;;
 status)
-    for n in memcached account container object proxy; do
-        if alive "$n"; then echo "# $n pid $(cat "$dir/$n.pid")"; else echo "# $n down"; fi
-    done
+    print_pids memcached account container object proxy
     alive proxy && ready "$(cat "$dir/port")" && print_env
     ;;
 *) usage ;;

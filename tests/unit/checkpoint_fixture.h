@@ -145,6 +145,16 @@ static inline void walk(struct fixture *f, struct entry_batch *batch)
     entry_batch_free(batch);
 }
 
+/* A walk that meets this one file. */
+static inline void walk_file(struct fixture *f, const char *path, uint64_t size,
+                             int64_t changed_s)
+{
+    struct entry_batch batch = {0};
+
+    add_file(&batch, path, size, changed_s);
+    walk(f, &batch);
+}
+
 static inline struct digest digest_like(unsigned value)
 {
     struct digest d = {{0}};

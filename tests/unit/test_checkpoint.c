@@ -192,8 +192,7 @@ static void found_uploads_bring_their_parts(void **state)
 
     (void)state;
     setup(&f);
-    add_file(&batch, "big", 100, LONG_AGO_S);
-    walk(&f, &batch);
+    walk_file(&f, "big", 100, LONG_AGO_S);
     checkpoint_note_upload(f.cp, "big", &note);
     reopen(&f);
     checkpoint_totals(f.cp, &t);
@@ -244,8 +243,7 @@ static void vanished_entries_leave_garbage(void **state)
     assert_int_equal(t.part_bytes_stored, 0);
     assert_int_equal(t.directories, 1);
     checkpoint_note_garbage_gone(f.cp, "under-way", "id");
-    add_file(&batch, "stored", 1, LONG_AGO_S); /* it is back: sent again, not deleted */
-    walk(&f, &batch);
+    walk_file(&f, "stored", 1, LONG_AGO_S); /* it is back: sent again, not deleted */
     assert_string_equal(garbage(&f), "becomes-folder never-sent under-way");
     assert_string_equal(to_do(&f), "stored:planned");
     teardown(&f);
@@ -494,12 +492,10 @@ static void one_block_is_its_own_part(void **state)
 {
     struct fixture f;
     struct upload_record r;
-    struct entry_batch batch = {0};
 
     (void)state;
     setup(&f);
-    add_file(&batch, "small", 9, LONG_AGO_S);
-    walk(&f, &batch);
+    walk_file(&f, "small", 9, LONG_AGO_S);
     store(&f, "small", stamp_of(9, LONG_AGO_S), READ_AT_S, 3);
     r = read_upload(&f, "small");
     assert_int_equal(r.n_parts, 1);
@@ -598,20 +594,16 @@ static void notes_of_dropped_entries_are_garbage(void **state)
 static void a_later_walk_outranks_an_upload(void **state)
 {
     struct fixture f;
-    struct entry_batch batch = {0};
 
     (void)state;
     setup(&f);
-    add_file(&batch, "a", 1, LONG_AGO_S);
-    walk(&f, &batch);
-    add_file(&batch, "a", 1, LONG_AGO_S + 5); /* while it is being sent */
-    walk(&f, &batch);
+    walk_file(&f, "a", 1, LONG_AGO_S);
+    walk_file(&f, "a", 1, LONG_AGO_S + 5); /* while it is being sent */
     store(&f, "a", stamp_of(1, LONG_AGO_S), READ_AT_S, 1);
     assert_string_equal(to_do(&f), "a:recheck+");
     store(&f, "a", stamp_of(2, LONG_AGO_S + 7), READ_AT_S, 2); /* changed once more */
     assert_string_equal(to_do(&f), "");
-    add_file(&batch, "a", 2, LONG_AGO_S + 7);
-    walk(&f, &batch);
+    walk_file(&f, "a", 2, LONG_AGO_S + 7);
     assert_string_equal(to_do(&f), "");
     teardown(&f);
 }
@@ -619,17 +611,15 @@ static void a_later_walk_outranks_an_upload(void **state)
 static void deleted_under_our_hands(void **state)
 {
     struct fixture f;
-    struct entry_batch batch = {0};
+    struct entry_batch nothing = {0};
 
     (void)state;
     setup(&f);
-    add_file(&batch, "a", 1, LONG_AGO_S);
-    walk(&f, &batch);
+    walk_file(&f, "a", 1, LONG_AGO_S);
     store(&f, "a", stamp_of(1, LONG_AGO_S), READ_AT_S, 1);
-    walk(&f, &batch); /* gone, and about to be deleted in the store */
+    walk(&f, &nothing); /* gone, and about to be deleted in the store */
     assert_string_equal(garbage(&f), "a");
-    add_file(&batch, "a", 1, LONG_AGO_S);
-    walk(&f, &batch);
+    walk_file(&f, "a", 1, LONG_AGO_S);
     store(&f, "a", stamp_of(1, LONG_AGO_S), READ_AT_S, 1);
     checkpoint_note_garbage_gone(f.cp, "a", "");
     assert_string_equal(to_do(&f), "a:planned");
@@ -734,18 +724,15 @@ static void what_is_not_seen_is_sent_again(void **state)
 static void a_lost_object_is_sent_again(void **state)
 {
     struct fixture f;
-    struct entry_batch batch = {0};
 
     (void)state;
     setup(&f);
-    add_file(&batch, "a", 1, LONG_AGO_S);
-    walk(&f, &batch);
+    walk_file(&f, "a", 1, LONG_AGO_S);
     store(&f, "a", stamp_of(1, LONG_AGO_S), READ_AT_S, 1);
     checkpoint_note_lost(f.cp, "a");
     reopen(&f);
     assert_string_equal(to_do(&f), "a:planned");
-    add_file(&batch, "a", 1, LONG_AGO_S + 1);
-    walk(&f, &batch);
+    walk_file(&f, "a", 1, LONG_AGO_S + 1);
     assert_string_equal(to_do(&f), "a:planned"); /* there is nothing to compare with */
     teardown(&f);
 }

@@ -45,6 +45,12 @@ static void expect_refused(const char *json)
     free(memory);
 }
 
+static void expect_all_refused(const char *const *lines, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        expect_refused(lines[i]);
+}
+
 static void expect_path(const char *json, const char *path)
 {
     struct manifest_line line;
@@ -99,7 +105,7 @@ static void taken(void **state)
     expect_path("{\"path\":\"o\",\"type\":\"file\",\"etag\":\"e\"," REST "}", "o");
 }
 
-static void refused(void **state)
+static void refused_documents(void **state)
 {
     static const char *const lines[] = {
         "",
@@ -113,7 +119,16 @@ static void refused(void **state)
         "{\"path\":\"d\",\"type\":\"dir\",}",
         "{\"path\":\"d\" \"type\":\"dir\"}",
         "{path:\"d\",\"type\":\"dir\"}",
-        /* paths that leave the data set, or are none */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* Paths that leave the data set, or are none. */
+static void refused_paths(void **state)
+{
+    static const char *const lines[] = {
         HEAD "" TAIL,
         HEAD "/a" TAIL,
         HEAD "a/" TAIL,
@@ -142,7 +157,16 @@ static void refused(void **state)
         "{\"path\":\"d\"}",
         "{\"path\":\"d\",\"type\":\"fifo\"}",
         "{\"path\":\"d\",\"type\":\"Dir\"}",
-        /* files that do not say what they are */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* Files that do not say what they are. */
+static void refused_files(void **state)
+{
+    static const char *const lines[] = {
         "{\"path\":\"a\",\"type\":\"file\"," REST "}",
         "{\"path\":\"a\",\"type\":\"file\"," HASH ",\"mtime\":\"1\",\"mode\":\"0644\"}",
         "{\"path\":\"a\",\"type\":\"file\"," HASH ",\"size\":3,\"mode\":\"0644\"}",
@@ -162,10 +186,28 @@ static void refused(void **state)
         ",\"size\":3,\"mtime\":\"1\",\"mode\":\"0888\"}",
         "{\"path\":\"a\",\"type\":\"file\"," HASH
         ",\"size\":3,\"mtime\":\"1\",\"mode\":\"10644\"}",
-        /* a key that is somebody else's */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* A key that is somebody else's. */
+static void refused_keys(void **state)
+{
+    static const char *const lines[] = {
         "{\"path\":\"a\",\"type\":\"file\",\"key\":\"data/b\"," HASH "," REST "}",
         "{\"path\":\"a\",\"type\":\"file\",\"key\":\"../../x\"," HASH "," REST "}",
-        /* blocks: one only, none, not of the hash, without their size */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* Blocks: one only, none, not of the hash, without their size. */
+static void refused_blocks(void **state)
+{
+    static const char *const lines[] = {
         "{\"path\":\"a\",\"type\":\"file\"," HASH "," REST
         ",\"block_size\":16777216,\"blocks\":\"BrBatnM6YYV4r1+UiS85UA==\"}",
         "{\"path\":\"a\",\"type\":\"file\"," HASH "," REST
@@ -183,13 +225,31 @@ static void refused(void **state)
         ",\"blocks\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"}",
         "{\"path\":\"a\",\"type\":\"file\"," ZEROS "," REST ",\"block_size\":2,"
         "\"blocks\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}", /* 33 bytes */
-        /* symlinks */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* Symlinks. */
+static void refused_links(void **state)
+{
+    static const char *const lines[] = {
         "{\"path\":\"l\",\"type\":\"symlink\"," HASH "}",
         "{\"path\":\"l\",\"type\":\"symlink\",\"target\":\"\"," HASH "}",
         "{\"path\":\"l\",\"type\":\"symlink\",\"target\":\"abc\"}",
         "{\"path\":\"l\",\"type\":\"symlink\",\"target\":\"abd\"," HASH "}",
         "{\"path\":\"l\",\"type\":\"symlink\",\"target_b64\":\"AA==\"," HASH "}",
-        /* damaged where it does not matter to us */
+    };
+
+    (void)state;
+    expect_all_refused(lines, ARRAY_SIZE(lines));
+}
+
+/* Damaged where it does not matter to us. */
+static void refused_additions(void **state)
+{
+    static const char *const lines[] = {
         "{\"path\":\"d\",\"type\":\"dir\",\"x\":[1,}]}",
         "{\"path\":\"d\",\"type\":\"dir\",\"x\":[1 2]}",
         "{\"path\":\"d\",\"type\":\"dir\",\"x\":01}",
@@ -200,8 +260,7 @@ static void refused(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
-        expect_refused(lines[i]);
+    expect_all_refused(lines, ARRAY_SIZE(lines));
 }
 
 static void a_nul_ends_nothing(void **state)
@@ -337,7 +396,10 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_file_line),   cmocka_unit_test(taken),
-        cmocka_unit_test(refused),           cmocka_unit_test(a_nul_ends_nothing),
+        cmocka_unit_test(refused_documents), cmocka_unit_test(refused_paths),
+        cmocka_unit_test(refused_files),     cmocka_unit_test(refused_keys),
+        cmocka_unit_test(refused_blocks),    cmocka_unit_test(refused_links),
+        cmocka_unit_test(refused_additions), cmocka_unit_test(a_nul_ends_nothing),
         cmocka_unit_test(victims_are_sound), cmocka_unit_test(cut_anywhere),
         cmocka_unit_test(damaged),
     };

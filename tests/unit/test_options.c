@@ -365,8 +365,9 @@ static void helps_with_every_command(void **state)
         capture(line, &out);
         assert_non_null(strstr(text_string(&out), "Example:\n  grid "));
         expect_narrow(text_string(&out));
-        for (size_t k = 0; c->word != NULL && k < c->n_options; k++)
-            assert_non_null(strstr(text_string(&out), c->options[k].name));
+        for (const struct option_spec *o = options_next(c, NULL);
+             c->word != NULL && o != NULL; o = options_next(c, o))
+            assert_non_null(strstr(text_string(&out), o->name));
     }
     text_free(&out);
 }

@@ -15,103 +15,103 @@
 #include "transfer/s3_address.h"
 #include "transfer/s3_traits.h"
 
-static void addresses(void **state)
-{
-    static const struct {
-        const char *url;
-        struct s3_options options;
-        const char *origin, *path; /* of the key "v1/a b.txt" */
-        const char *bucket_path, *region;
-    } cases[] = {
-        {"s3://data/some/prefix",
-         {0},
-         "https://data.s3.us-east-1.amazonaws.com",
-         "/some/prefix/v1/a%20b.txt",
-         "/",
-         "us-east-1"},
-        {"s3://data//some/",
-         {.region = "eu-west-1"},
-         "https://data.s3.eu-west-1.amazonaws.com",
-         "/some/v1/a%20b.txt",
-         "/",
-         "eu-west-1"},
-        {"s3://data",
-         {.region = "cn-north-1"},
-         "https://data.s3.cn-north-1.amazonaws.com.cn",
-         "/v1/a%20b.txt",
-         "/",
-         "cn-north-1"},
-        {"s3://my.data",
-         {0},
-         "https://s3.us-east-1.amazonaws.com",
-         "/my.data/v1/a%20b.txt",
-         "/my.data",
-         "us-east-1"},
-        {"s3://data",
-         {.addressing = S3_ADDRESSING_PATH},
-         "https://s3.us-east-1.amazonaws.com",
-         "/data/v1/a%20b.txt",
-         "/data",
-         "us-east-1"},
-        {"s3://data/p",
-         {.endpoint = "http://127.0.0.1:8000"},
-         "http://127.0.0.1:8000",
-         "/data/p/v1/a%20b.txt",
-         "/data",
-         "us-east-1"},
-        {"s3://Data_1/p",
-         {.endpoint = "https://ceph.example.org/"},
-         "https://ceph.example.org",
-         "/Data_1/p/v1/a%20b.txt",
-         "/Data_1",
-         "us-east-1"},
-        {"s3://data",
-         {.endpoint = "ceph.example.org:8443/s3/"},
-         "https://ceph.example.org:8443",
-         "/s3/data/v1/a%20b.txt",
-         "/s3/data",
-         "us-east-1"},
-        {"s3://data",
-         {.endpoint = "http://[::1]:9000", .region = "here_1"},
-         "http://[::1]:9000",
-         "/data/v1/a%20b.txt",
-         "/data",
-         "here_1"},
-        {"s3://data/p",
-         {.endpoint = "https://s3.example.org", .addressing = S3_ADDRESSING_VIRTUAL},
-         "https://data.s3.example.org",
-         "/p/v1/a%20b.txt",
-         "/",
-         "us-east-1"},
-        {"s3://data",
-         {.endpoint = "https://s3.eu-central-1.amazonaws.com"},
-         "https://s3.eu-central-1.amazonaws.com",
-         "/data/v1/a%20b.txt",
-         "/data",
-         "eu-central-1"},
-        {"s3://data",
-         {.endpoint = "", .region = ""},
-         "https://data.s3.us-east-1.amazonaws.com",
-         "/v1/a%20b.txt",
-         "/",
-         "us-east-1"},
-    };
+static const struct {
+    const char *url;
+    struct s3_options options;
+    const char *origin, *path; /* of the key "v1/a b.txt" */
+    const char *bucket_path, *region;
+} addresses[] = {
+    {"s3://data/some/prefix",
+     {0},
+     "https://data.s3.us-east-1.amazonaws.com",
+     "/some/prefix/v1/a%20b.txt",
+     "/",
+     "us-east-1"},
+    {"s3://data//some/",
+     {.region = "eu-west-1"},
+     "https://data.s3.eu-west-1.amazonaws.com",
+     "/some/v1/a%20b.txt",
+     "/",
+     "eu-west-1"},
+    {"s3://data",
+     {.region = "cn-north-1"},
+     "https://data.s3.cn-north-1.amazonaws.com.cn",
+     "/v1/a%20b.txt",
+     "/",
+     "cn-north-1"},
+    {"s3://my.data",
+     {0},
+     "https://s3.us-east-1.amazonaws.com",
+     "/my.data/v1/a%20b.txt",
+     "/my.data",
+     "us-east-1"},
+    {"s3://data",
+     {.addressing = S3_ADDRESSING_PATH},
+     "https://s3.us-east-1.amazonaws.com",
+     "/data/v1/a%20b.txt",
+     "/data",
+     "us-east-1"},
+    {"s3://data/p",
+     {.endpoint = "http://127.0.0.1:8000"},
+     "http://127.0.0.1:8000",
+     "/data/p/v1/a%20b.txt",
+     "/data",
+     "us-east-1"},
+    {"s3://Data_1/p",
+     {.endpoint = "https://ceph.example.org/"},
+     "https://ceph.example.org",
+     "/Data_1/p/v1/a%20b.txt",
+     "/Data_1",
+     "us-east-1"},
+    {"s3://data",
+     {.endpoint = "ceph.example.org:8443/s3/"},
+     "https://ceph.example.org:8443",
+     "/s3/data/v1/a%20b.txt",
+     "/s3/data",
+     "us-east-1"},
+    {"s3://data",
+     {.endpoint = "http://[::1]:9000", .region = "here_1"},
+     "http://[::1]:9000",
+     "/data/v1/a%20b.txt",
+     "/data",
+     "here_1"},
+    {"s3://data/p",
+     {.endpoint = "https://s3.example.org", .addressing = S3_ADDRESSING_VIRTUAL},
+     "https://data.s3.example.org",
+     "/p/v1/a%20b.txt",
+     "/",
+     "us-east-1"},
+    {"s3://data",
+     {.endpoint = "https://s3.eu-central-1.amazonaws.com"},
+     "https://s3.eu-central-1.amazonaws.com",
+     "/data/v1/a%20b.txt",
+     "/data",
+     "eu-central-1"},
+    {"s3://data",
+     {.endpoint = "", .region = ""},
+     "https://data.s3.us-east-1.amazonaws.com",
+     "/v1/a%20b.txt",
+     "/",
+     "us-east-1"},
+};
 
+static void what_is_an_address(void **state)
+{
     (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
         struct s3_address a;
         struct error err;
         struct text path = {0};
 
-        if (s3_address_init(&a, cases[i].url, &cases[i].options, &err) != 0)
-            fail_msg("%s: %s", cases[i].url, err.text);
-        assert_string_equal(a.origin, cases[i].origin);
-        assert_string_equal(a.region, cases[i].region);
+        if (s3_address_init(&a, addresses[i].url, &addresses[i].options, &err) != 0)
+            fail_msg("%s: %s", addresses[i].url, err.text);
+        assert_string_equal(a.origin, addresses[i].origin);
+        assert_string_equal(a.region, addresses[i].region);
         s3_address_path(&a, "v1/a b.txt", &path);
-        assert_string_equal(text_string(&path), cases[i].path);
+        assert_string_equal(text_string(&path), addresses[i].path);
         text_clear(&path);
         s3_address_path(&a, NULL, &path);
-        assert_string_equal(text_string(&path), cases[i].bucket_path);
+        assert_string_equal(text_string(&path), addresses[i].bucket_path);
         assert_string_equal(s3_address_host(&a), strstr(a.origin, "//") + 2);
         text_free(&path);
         s3_address_free(&a);
@@ -311,7 +311,7 @@ static void quirks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),
+        cmocka_unit_test(what_is_an_address),
         cmocka_unit_test(addresses_of_the_sts),
         cmocka_unit_test(what_is_no_address),
         cmocka_unit_test(moving),

@@ -416,13 +416,8 @@ static void draw_behaviour(struct story *s)
     s->refuse_chance = roll(10) == 0 ? 100 : 0;
 }
 
-static void begin(struct story *s)
+static void set_options(struct story *s)
 {
-    struct upload_record known;
-
-    make_past(s);
-    for (unsigned n = roll(2) * roll(3); n > 0; n--)
-        change_file(s);
     s->options = (struct upload_options){.loop = &s->loop,
                                          .store = s->store.store,
                                          .source = &s->source.source,
@@ -430,9 +425,19 @@ static void begin(struct story *s)
                                          .path = path,
                                          .key = key,
                                          .stamp = s->was.stamp,
-                                         .is_data = true,
                                          .events = &events,
                                          .ctx = s};
+}
+
+static void begin(struct story *s)
+{
+    struct upload_record known;
+
+    make_past(s);
+    for (unsigned n = roll(2) * roll(3); n > 0; n--)
+        change_file(s);
+    set_options(s);
+    s->options.is_data = true;
     s->options.must_compare = s->known.has_object || roll(3) == 0;
     if (s->n_changes > 0 && s->file->kind == MEMORY_FILE && roll(3) > 0) {
         s->options.stamp = s->file->now.stamp; /* the walk has seen it */
@@ -675,16 +680,8 @@ static struct story *story_of_comparison(void)
         upload_record_free(&s->known);
         make_past_object(s);
     } while (s->known.part_size != 32768);
-    s->options = (struct upload_options){.loop = &s->loop,
-                                         .store = s->store.store,
-                                         .source = &s->source.source,
-                                         .budget = s->budget,
-                                         .path = path,
-                                         .key = key,
-                                         .stamp = s->was.stamp,
-                                         .must_compare = true,
-                                         .events = &events,
-                                         .ctx = s};
+    set_options(s);
+    s->options.must_compare = true;
     s->upload = upload_start(&s->options, &s->known);
     return s;
 }

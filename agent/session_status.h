@@ -1,0 +1,47 @@
+#ifndef AGENT_SESSION_STATUS_H
+#define AGENT_SESSION_STATUS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * What a session says of itself in its status file (session_files.h), for `status`,
+ * `resume` and other runs of the same command.
+ */
+struct session_status {
+    char *name, *cluster, *store, *source, *session, *host, *state, *log, *socket,
+        *reason;
+    uint64_t version;
+    int64_t pid;
+    int64_t updated_ms, started_ms;
+    uint64_t files_done, files_total, bytes_done, bytes_total, bytes_sent, rate,
+        retries;
+    int64_t eta_s;
+    bool scan_done;
+    int exit_code; /* of a run that has ended; -1 while it goes on */
+};
+
+/* state: "starting", "scanning", "uploading", ..., "published", "stopped", "failed".
+ * Replaces the file atomically.  Blocks for a few microseconds of local disk: call it
+ * on a worker. */
+int session_status_write(const struct session_status *s, const char *file,
+                         struct error *err);
+int session_status_read(struct session_status *s, const char *file, struct error *err);
+void session_status_free(struct session_status *s);
+
+/* Is the process alive that wrote it (on this host)? */
+bool session_status_is_alive(const struct session_status *s);
+
+/* Nobody else may go on with it meanwhile: ERROR_CONFLICT says who is at it, the hint
+ * what to do. */
+int session_status_refuse(const struct session_status *s, struct error *err);
+extern const char session_busy_hint[];
+
+/* All status files of a folder: each(ctx, status). */
+int session_status_each(const char *folder,
+                        void (*each)(void *ctx, const struct session_status *s),
+                        void *ctx, struct error *err);
+
+#endif
