@@ -116,7 +116,7 @@ def tell(name, place, tree, seconds, number):
             recovery_s=recovered and round(recovered - back, 2), states=sorted(place.states(struck, back)))
     # What had reached the server before may still have waited there.
     assert place.begun_and_acknowledged(struck + (back - struck) / 2, back) == [], "there was no outage"
-    assert seconds > 0 or published["retries"] > 0, "no connection broke"
+    assert seconds > 0 or published["bytes_sent"] > size, "no connection broke"  # libcurl itself may have gone on
     assert recovered, "the upload was over before the trouble was"
     assert place.sent_again(cut) == []
     assert published["bytes_sent"] <= size + lost + in_vain + size // 100
