@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "transfer/s3_attempt.h"
+#include "transfer/s3_judge.h"
 
 static void answer_object(struct s3_attempt *a, const struct s3_request *r)
 {
@@ -89,7 +90,7 @@ static int read_range(const struct s3_request *r, uint64_t *begin, uint64_t *siz
 }
 
 /* The headers are here: what will come?  Once an attempt. */
-static int begin_taking(struct s3_attempt *a, const struct s3_request *r)
+static int begin_taking(struct s3_attempt *a, struct s3_request *r)
 {
     struct store_op *op = a->op;
     uint64_t begin = 0, size = 0, from = op->offset + op->taken, wanted;
@@ -97,8 +98,8 @@ static int begin_taking(struct s3_attempt *a, const struct s3_request *r)
 
     s3_request_get_etag(r, etag);
     if (etag[0] == '\0') { /* every object has one */
-        corrupt(a, "something else than the store has answered");
-        a->err.kind = ERROR_TRANSIENT;
+        s3_judge_broken(r, "has no ETag");
+        a->err = r->err;
         return -1;
     }
     if (r->http.answer.status == 206

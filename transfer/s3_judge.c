@@ -116,6 +116,12 @@ static bool is_xml_error(const struct s3_request *r)
     return strcmp(r->answer.root, "Error") == 0;
 }
 
+int s3_judge_broken(struct s3_request *r, const char *why)
+{
+    r->status = r->http.answer.status;
+    return broken(r, why);
+}
+
 static int judge_success(struct s3_request *r)
 {
     char etag[STORE_ETAG_MAX];

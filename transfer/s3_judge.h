@@ -17,4 +17,8 @@ bool s3_judge_learn(struct s3_request *r);
  */
 void s3_judge_damage(struct s3_request *r);
 
+/* A success that is none, told while its body is still to come: r->err says who has
+ * answered.  why: what is wrong with it, for a message. */
+int s3_judge_broken(struct s3_request *r, const char *why);
+
 #endif

@@ -327,9 +327,10 @@ def test_bwlimit_is_never_exceeded(on_fake, grid, tree, tls):  # noqa: F811
         write_random(tree, f"small/{i:02}", 50_000, seed=i)
     write_random(tree, "big", 3 << 20, seed=99)
     rate, size = 2 << 20, (3 << 20) + 20 * 50_000
-    published = grid("datastore", "create", tree, "--json", "--bwlimit", "2M", code=0).event("published")
+    published = grid("datastore", "create", tree, "--json", "--bwlimit", "2M", "--jobs", "4", code=0).event("published")
     assert published["bytes_sent"] == size and published["retries"] == 0
     data = [e for e in place.s3.log(place.bucket) if e["method"] == "PUT" and "/data/" in (e["key"] or "")]
+    assert len({e["conn"] for e in data}) <= 4
     begun = min(e["time"] for e in data if e["bytes"] == 50_000)
     sent_after = size - 50_000  # the first may have come in the grants of an idle bucket
     assert max(e["time"] for e in data) - begun >= 0.8 * (sent_after - (256 << 10)) / rate

@@ -51,8 +51,8 @@ class Story:
         self.seed = seed
         draw = random.Random(seed)
         self.kind, self.tree_number = draw.choice(KINDS), draw.choice((0, 0, 0, 1, 2, 2))
-        self.rules = draw.choice((chaos, chaos, chaos, scripted, scripted, scripted, scripted, overload, outage,
-                                  refusal))(draw)
+        self.rules = draw.choice((chaos, chaos, chaos, scripted, scripted, scripted, scripted, completion, overload,
+                                  outage, refusal))(draw)
         self.kills = [(draw.randrange(1, POINTS), draw.choice(("before", "after")), draw.random() < 0.3)
                       for _ in range(draw.choice((0, 0, 0, 1, 1, 2)))]
         self.trouble_runs = len(self.kills) + draw.choice((1, 1, 2, 4))
@@ -84,6 +84,13 @@ def scripted(draw):
         kind, more = draw.choice([(kind, more) for ops, kind, more in CHAOS if ops == "*" or where.get("op") in ops])
         rules.append({**where, "nth": sorted(draw.sample(range(1, 7), draw.randint(1, 3))), "fault": kind, **more})
     return rules
+
+
+def completion(draw):
+    """What only a completion does: 200 at once, and then white space, or an error."""
+    fits = [(kind, more) for ops, kind, more in CHAOS if ops == ("CompleteMultipartUpload",)]
+    return [{"op": "CompleteMultipartUpload", "nth": nth, "fault": kind, **more}
+            for nth, (kind, more) in enumerate(draw.choices(fits, k=draw.randint(1, 4)), 1)]
 
 
 def overload(draw):

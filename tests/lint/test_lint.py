@@ -184,3 +184,14 @@ def test_no_path_of_one_machine():
         text = (REPO / p).read_bytes()
         faults += [f"{p}: {m.group(0)!r}" for m in re.finditer(rb"(?<![\w.$}/])/(?:root|home/\w+)/\w+", text)]
     show(faults)
+
+
+def test_every_row_of_the_table_of_errors_is_tested():
+    def rows(path):
+        text = (REPO / path).read_text().partition("} rows[] = {")[2].partition("\n};")[0]
+        return set(re.findall(r'^ *\{(\d+),[^"{}]*("[\w.]+"|NULL)', text, flags=re.M))
+    product, tested = rows("transfer/s3_error.c"), rows("tests/unit/test_s3_error.c")
+    assert len(product) > 60
+    codes = {code for _, code in tested}
+    show([f"no row of tests/unit/test_s3_error.c is about {status} {code}" for status, code in sorted(product)
+          if (code not in codes if code != "NULL" else (status, code) not in tested)])

@@ -14,7 +14,7 @@ from nameserver import NameServer
 from portal import Portal
 from s3check import Bucket
 
-SETTLED_S = 1.0  # FORMATS.md: what was acknowledged so long ago is in the checkpoint
+SETTLED_S = 2.0  # an answer that is so old is in the client's hands
 POLL_S = 0.05
 
 
@@ -88,9 +88,9 @@ class Place:
                 found.setdefault((e["key"], e["partNumber"]), e["time"])
         return found
 
-    def until_some_is_settled(self, count, timeout=60):
-        """Until so many bodies were acknowledged more than SETTLED_S ago, in the midst of the upload."""
-        return self.running.until(lambda: len(self.acknowledged(time.time() - SETTLED_S)) >= count,
+    def until_some_are_acknowledged(self, count, settled_s=0, timeout=60):
+        """Until so many bodies were acknowledged, that long ago, in the midst of the upload."""
+        return self.running.until(lambda: len(self.acknowledged(time.time() - settled_s)) >= count,
                                   f"{count} bodies acknowledged", timeout)
 
     def sent(self, at=float("inf")):
@@ -104,7 +104,7 @@ class Place:
                 if e["event"] == "progress" and start <= seconds_of(e) <= end}
 
     def sent_again(self, cut):
-        """Of what was acknowledged more than SETTLED_S before the cut, what came once more."""
+        """What came once more although it had been acknowledged SETTLED_S before the cut."""
         settled = self.acknowledged(cut - SETTLED_S)
         return sorted({(e["key"], e["partNumber"]) for e in self.data_log()
                        if e["start"] > settled.get((e["key"], e["partNumber"]), float("inf"))})
@@ -112,6 +112,9 @@ class Place:
     def first_after(self, at):
         """When the first body was acknowledged that was so after that time; None."""
         return min((e["time"] for e in self.data_log() if e["status"] == 200 and e["time"] > at), default=None)
+
+    def begun_and_acknowledged(self, start, end):
+        return [e for e in self.data_log() if start < e["start"] and e["time"] < end and e["status"] == 200]
 
     def acknowledged_bytes(self, until):
         return sum(e["bytes"] for e in self.data_log() if e["status"] == 200 and e["time"] <= until)

@@ -13,6 +13,8 @@ import urllib.request
 from link import NAME
 from s3servers import RgwServer
 
+SILENCE_MS = 20_000  # within a request: then the connection is closed, as AWS does with RequestTimeout
+
 
 class Gateway(RgwServer):
     """To be made, and asked, from within its namespace."""
@@ -26,7 +28,8 @@ class Gateway(RgwServer):
     def write_conf(self, more):
         text = (self.folder / "ceph.conf").read_text()
         text = text.replace("[client.rgw]", f"[{self.client_name}]")
-        text = re.sub(r"rgw_frontends = .*", f"rgw_frontends = beast endpoint=0.0.0.0:{self.port} tcp_nodelay=1", text)
+        frontend = f"beast endpoint=0.0.0.0:{self.port} tcp_nodelay=1 request_timeout_ms={SILENCE_MS}"
+        text = re.sub(r"rgw_frontends = .*", f"rgw_frontends = {frontend}", text)
         self.conf.write_text(f"{text}rgw_dns_name = {NAME}\n{more}")
 
     def start(self, more=""):

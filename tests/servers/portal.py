@@ -4,6 +4,7 @@ redirect to one, or a load balancer that has lost its servers.  Whatever is aske
 at once, as such boxes do: it does not wait for the body, and closes.
 """
 
+import re
 import socket
 import struct
 import threading
@@ -19,11 +20,19 @@ ANSWERS = {
 }
 
 
+def length_of(head):
+    found = re.search(rb"(?i)\r\ncontent-length: *(\d+)\r\n", head)
+    return int(found[1]) if found else 0
+
+
 class Portal:
-    """Listens where the calling thread is (netns.inside), on all addresses."""
+    """
+    Listens where the calling thread is (netns.inside), on all addresses.  offered: bytes of the bodies
+    that its requests announced; how much of them came depends on how fast the answer is read.
+    """
 
     def __init__(self, port, kind):
-        self.reply, self.requests, self.taken = ANSWERS[kind], 0, 0
+        self.reply, self.requests, self.offered, self.lock = ANSWERS[kind], 0, 0, threading.Lock()
         self.socket = socket.create_server(("", port), backlog=256)
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -45,12 +54,13 @@ class Portal:
                     if not block:
                         return
                     head += block
-                self.requests += 1
-                self.taken += len(head)
+                with self.lock:
+                    self.requests += 1
+                    self.offered += length_of(head)
                 connection.sendall(self.reply)
                 connection.shutdown(socket.SHUT_WR)
-                while block := connection.recv(65536):  # what was on its way; else a RST eats the answer
-                    self.taken += len(block)
+                while connection.recv(65536):  # what was on its way; else a RST eats the answer
+                    pass
             except OSError:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 

@@ -8,8 +8,11 @@
 
 #include <cmocka.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -525,6 +528,53 @@ static void survives_the_end_of_idle_connections(void **state)
         assert_true(turns(&kit, 30) < 20);
     }
     assert_int_equal(kit.server.n_connections, 3);
+    free_try(t);
+    close_kit(&kit);
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+/* Our end of the connection to this port. */
+static int find_socket(uint16_t port)
+{
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in peer;
+        socklen_t size = sizeof peer;
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+            peer.sin_family == AF_INET && ntohs(peer.sin_port) == port)
+            return fd;
+    }
+    fail_msg("no connection to port %u", port);
+    return -1;
+}
+
+/* A cable is cut: nothing tells us but the time.  A minute, while bytes are under way
+ * and while there are none. */
+static void notices_dead_peers_in_a_minute(void **state)
+{
+    struct kit kit;
+    struct try *t;
+    int fd;
+
+    (void)state;
+    open_plain(&kit);
+    t = new_try(&kit, "GET", "/bytes/100");
+    run(t);
+    fd = find_socket(kit.server.port);
+    assert_in_range(option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1, 60000);
+    assert_int_equal(option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_in_range(option(fd, IPPROTO_TCP, TCP_KEEPIDLE) +
+                        option(fd, IPPROTO_TCP, TCP_KEEPINTVL) *
+                            option(fd, IPPROTO_TCP, TCP_KEEPCNT),
+                    1, 60);
     free_try(t);
     close_kit(&kit);
 }
@@ -1076,6 +1126,7 @@ int main(void)
         cmocka_unit_test(keeps_connections),
         cmocka_unit_test(opens_no_more_than_allowed),
         cmocka_unit_test(survives_the_end_of_idle_connections),
+        cmocka_unit_test(notices_dead_peers_in_a_minute),
         cmocka_unit_test(restarts_a_body),
         cmocka_unit_test(restarts_while_a_chunk_is_read),
         cmocka_unit_test(says_when_a_body_cannot_restart),

@@ -33,7 +33,8 @@ static unsigned roll(unsigned n)
 /* What the store of one story is like, and what was seen of it. */
 struct fake {
     unsigned bad_percent;
-    bool is_away; /* every attempt fails with ERROR_NETWORK */
+    enum error_kind always; /* so every attempt fails, if not ERROR_NONE */
+    bool is_away;           /* with ERROR_NETWORK */
     unsigned under_way, most_under_way, n_attempts;
     unsigned n_body_failures;
 };
@@ -83,6 +84,8 @@ static void draw_outcome(struct fake_attempt *a, struct fake *fake)
 
     if (fake->is_away)
         error_set(&a->outcome, ERROR_NETWORK, 0, "nobody there");
+    else if (fake->always != ERROR_NONE)
+        error_set(&a->outcome, fake->always, 0, "as ever");
     else if (roll(100) < fake->bad_percent)
         error_set(&a->outcome, kinds[roll(ARRAY_SIZE(kinds))], 0, "bad luck");
     if (a->outcome.kind == ERROR_NOT_FOUND && roll(3) == 0) {
@@ -473,6 +476,46 @@ static void test_cancel_of_a_pausing_op_does_not_wait(void **state)
     assert_true(uv_hrtime() - started < (uint64_t)5e9);
 }
 
+static unsigned asked_attempt;
+static int64_t note_attempt(const struct error *err, unsigned attempt, uint32_t random,
+                            unsigned retry_after_s)
+{
+    (void)err, (void)random, (void)retry_after_s;
+    asked_attempt = attempt;
+    return RETRY_GIVE_UP;
+}
+
+/* Which attempt a failure counts as that is the operation's first. */
+static unsigned first_failure(struct one *o, enum error_kind kind)
+{
+    struct store_op op = one_op(o, "a");
+
+    o->fake.always = kind;
+    o->is_done = false;
+    o->n_done = 0;
+    store_start(o->store, &op);
+    loop_run_until(&o->loop, &o->is_done);
+    assert_int_equal(op.err.kind, kind);
+    return asked_attempt;
+}
+
+/* Where many have failed the next waits long at once. */
+static void test_all_share_what_may_be_spent_on_retries(void **state)
+{
+    struct one *o = *state;
+
+    o->store->delay_ms = note_attempt;
+    o->store->retries.spent_tenths = 10 * (RETRY_BUCKET_TOKENS - 2);
+    assert_int_equal(first_failure(o, ERROR_TRANSIENT), 1);
+    assert_int_equal(first_failure(o, ERROR_THROTTLED), 1);
+    assert_int_equal(first_failure(o, ERROR_TRANSIENT), RETRY_SLOW_ATTEMPT);
+    assert_int_equal(first_failure(o, ERROR_THROTTLED), RETRY_SLOW_ATTEMPT);
+    for (int i = 0; i < 10; i++)
+        first_failure(o, ERROR_NONE);
+    assert_int_equal(first_failure(o, ERROR_TRANSIENT), 1);
+    assert_int_equal(first_failure(o, ERROR_TRANSIENT), RETRY_SLOW_ATTEMPT);
+}
+
 static void on_done_close(struct store_op *op, void *ctx)
 {
     struct one *o = ctx;
@@ -516,6 +559,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_one_request_probes_an_outage, one_begin,
                                         one_end),
         cmocka_unit_test_setup_teardown(test_cancel_of_a_pausing_op_does_not_wait,
+                                        one_begin, one_end),
+        cmocka_unit_test_setup_teardown(test_all_share_what_may_be_spent_on_retries,
                                         one_begin, one_end),
         cmocka_unit_test_setup_teardown(test_done_may_close_the_store, one_begin,
                                         one_end),

@@ -878,6 +878,35 @@ static void gets_in_trouble(void **state)
     tell(f, "faults", "[]");
 }
 
+/* A network that wants a login first: nobody may take its page for the store's answer,
+ * or the outage for over. */
+static void a_portal_is_an_outage(void **state)
+{
+    static const enum store_verb verbs[] = {STORE_PUT, STORE_GET, STORE_HEAD,
+                                            STORE_LIST};
+    struct fixture *f = *state;
+    struct made_sink sink = {.sink.write = made_write, .loop = &f->loop};
+    enum error_kind kinds[ARRAY_SIZE(verbs)];
+
+    put_made(f, "there", 6, MIB);
+    tell(f, "faults", "[{\"op\":\"*\",\"fault\":\"html\",\"status\":200}]");
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+        struct made_body body = make_body(f, 8, 1000);
+        struct store_op op = {.verb = verbs[i],
+                              .key = verbs[i] == STORE_LIST ? "" : "there",
+                              .size = UINT64_MAX,
+                              .sink = &sink.sink,
+                              .is_once = true};
+
+        if (verbs[i] == STORE_PUT)
+            op.body = &body.body;
+        kinds[i] = run(f, &op);
+    }
+    tell(f, "faults", "[]");
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        assert_int_equal(kinds[i], ERROR_NETWORK);
+}
+
 static void servers_that_are_no_s3(void **state)
 {
     struct fixture *f = *state;
@@ -959,6 +988,7 @@ static int run_faults(const char *name)
         cmocka_unit_test_setup_teardown(doubtful_completions, begin, end),
         cmocka_unit_test_setup_teardown(puts_in_trouble, begin, end),
         cmocka_unit_test_setup_teardown(gets_in_trouble, begin, end),
+        cmocka_unit_test_setup_teardown(a_portal_is_an_outage, begin, end),
         cmocka_unit_test_setup_teardown(servers_that_are_no_s3, begin, end),
         cmocka_unit_test_setup_teardown(refusals_of_a_known_store, begin, end),
     };
