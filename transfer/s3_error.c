@@ -119,8 +119,9 @@ static const struct row {
     {0, ANY, "RequestLimitExceeded", {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
     {0, ANY, "TooManyRequests", {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
     {0, ANY, "BandwidthLimitExceeded", {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
-    {0, ANY, "RequestTimeout", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
-    {0, ANY, "RequestTimeoutException", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
+    /* Too many streams share a slow line: each had to wait for its turn for too long. */
+    {0, ANY, "RequestTimeout", {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
+    {0, ANY, "RequestTimeoutException", {ERROR_THROTTLED, S3_REMEDY_NONE, NULL}},
     {0, ANY, "InternalError", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {0, ANY, "ServiceUnavailable", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
     {0, ANY, "UnknownError", {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
