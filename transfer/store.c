@@ -308,6 +308,10 @@ static void retry_later(struct store_op *op, const struct error *err)
     if (!retry_bucket_take(&store->retries) && attempt < RETRY_SLOW_ATTEMPT)
         attempt = RETRY_SLOW_ATTEMPT;
     delay_ms = store->delay_ms(err, attempt, next_random(store), op->retry_after_s);
+    if (delay_ms == RETRY_GIVE_UP) {
+        end(op, err);
+        return;
+    }
     left_ms = store_trouble_left_ms(store, op);
     if ((uint64_t)delay_ms > left_ms)
         delay_ms = (int64_t)left_ms;
