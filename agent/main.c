@@ -44,13 +44,6 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Before libuv starts its workers: enough of them that a slow disk or NFS server is
- * kept busy; a worker costs a stack of which little is resident. */
-static void set_worker_threads(void)
-{
-    setenv("UV_THREADPOOL_SIZE", "16", 0);
-}
-
 /* Logging in makes one. */
 static bool chooses_cluster(const struct options *o)
 {
@@ -84,7 +77,6 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
-    set_worker_threads();
     if (options_parse(&options, argc, argv, &err) != 0)
         code = command_fail(&options, &err);
     else if (options.command == COMMAND_VERSION)

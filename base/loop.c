@@ -58,6 +58,8 @@ int loop_open(struct loop *loop)
     loop->last = &loop->first;
     loop->posted_first = NULL;
     loop->posted_last = &loop->posted_first;
+    loop->n_working = 0;
+    workers_open(&loop->workers);
     return 0;
 }
 
@@ -65,6 +67,9 @@ void loop_close(struct loop *loop)
 {
     int status;
 
+    while (loop->n_working > 0)
+        uv_run(&loop->uv, UV_RUN_ONCE);
+    workers_close(&loop->workers);
     assert(loop->first == NULL && loop->posted_first == NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
     uv_close((uv_handle_t *)&loop->async, NULL);
@@ -87,43 +92,47 @@ void loop_defer(struct loop *loop, struct deferred *d, void (*call)(void *), voi
 
 void loop_post(struct loop *loop, struct deferred *d, void (*call)(void *), void *ctx)
 {
+    bool is_first;
+
     d->call = call;
     d->ctx = ctx;
     d->next = NULL;
     uv_mutex_lock(&loop->posted_lock);
+    is_first = loop->posted_first == NULL;
     *loop->posted_last = d;
     loop->posted_last = &d->next;
     uv_mutex_unlock(&loop->posted_lock);
-    uv_async_send(&loop->async);
+    if (is_first) /* else the loop is on its way already */
+        uv_async_send(&loop->async);
 }
 
-static void on_work(uv_work_t *uv)
+static void on_over(void *ctx)
 {
-    struct work *w = uv->data;
+    struct work *w = ctx;
+
+    w->loop->n_working--;
+    w->done(w->ctx); /* may free w */
+}
+
+static void on_work(void *ctx)
+{
+    struct work *w = ctx;
 
     w->work(w->ctx);
-}
-
-static void on_work_done(uv_work_t *uv, int status)
-{
-    struct work *w = uv->data;
-
-    (void)status; /* never cancelled */
-    w->done(w->ctx);
+    loop_post(w->loop, &w->over, on_over, w);
 }
 
 void loop_work(struct loop *loop, struct work *w, void (*work)(void *),
                void (*done)(void *), void *ctx)
 {
-    int status;
-
-    w->uv.data = w;
+    w->loop = loop;
     w->work = work;
     w->done = done;
     w->ctx = ctx;
-    status = uv_queue_work(&loop->uv, &w->uv, on_work, on_work_done);
-    assert(status == 0); /* it fails only without a work function */
-    (void)status;
+    w->call.call = on_work;
+    w->call.ctx = w;
+    loop->n_working++;
+    workers_do(&loop->workers, &w->call);
 }
 
 void loop_run_until(struct loop *loop, const bool *flag)

@@ -5,6 +5,8 @@
 
 #include <uv.h>
 
+#include "base/workers.h"
+
 /*
  * A libuv loop, with the two things libuv lacks: a way to call a function "soon, but
  * not now", and calls on worker threads and from other threads that are one line long.
@@ -21,6 +23,8 @@ struct loop {
     uv_mutex_t posted_lock;
     struct deferred *posted_first; /* guarded by posted_lock */
     struct deferred **posted_last;
+    struct workers workers;
+    unsigned n_working; /* calls of loop_work() that are not done */
 };
 
 /* A call that is waiting for its turn.  Lives inside the object that asked for it. */
@@ -35,7 +39,9 @@ struct deferred {
  * the object that asked for it, which work() may use as its own until done() runs.
  */
 struct work {
-    uv_work_t uv;
+    struct loop *loop;
+    struct workers_call call;
+    struct deferred over;
     void (*work)(void *ctx);
     void (*done)(void *ctx);
     void *ctx;
@@ -44,7 +50,8 @@ struct work {
 /* Returns 0 or a libuv error code. */
 int loop_open(struct loop *loop);
 
-/* Close the loop.  Every other handle must have been closed before, or be closing. */
+/* Close the loop.  Every other handle must have been closed before, or be closing.
+ * Waits for what is still at work. */
 void loop_close(struct loop *loop);
 
 /* Call call(ctx) from the loop, after the present callback has returned. */
