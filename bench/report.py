@@ -1,0 +1,133 @@
+"""RESULTS.md from the figures: ratios first, then a table a case.  Remarks written by hand are kept."""
+
+import os
+import platform
+import statistics
+from pathlib import Path
+
+from clients import OURS
+
+RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
+BEGIN, END = "<!-- remarks: kept when this file is written anew -->", "<!-- end of remarks -->"
+GIB = 1 << 30
+
+
+class Metric:
+    """value(run, amount) of one run; amount: GiB or objects."""
+
+    def __init__(self, title, value, is_more_better, digits):
+        self.title, self.value, self.is_more_better, self.digits = title, value, is_more_better, digits
+
+    def values(self, entry):
+        return [self.value(run, entry["amount"]) for run in entry["runs"]]
+
+    def show(self, entry):
+        """Median, and (smallest-largest) where there is more than one."""
+        values = self.values(entry)
+        shown = [f"{v:,.{self.digits}f}" for v in (statistics.median(values), min(values), max(values))]
+        return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1]}–{shown[2]})"
+
+
+CPU_PER_GIB = Metric("CPU s/GiB", lambda r, n: r["cpu_s"] / n, False, 2)
+PER_CPU_S = Metric("per CPU s", lambda r, n: n / r["cpu_s"], True, 0)
+PER_S = Metric("per s", lambda r, n: n / r["wall_s"], True, 0)
+WALL = Metric("wall s", lambda r, n: r["wall_s"], False, 2)
+RSS = Metric("peak RSS MB", lambda r, n: r["rss_mb"], False, 0)
+REQUESTS = Metric("requests", lambda r, n: sum(r["requests"].values()), False, 0)
+CONNECTIONS = Metric("connections", lambda r, n: r["connections"], False, 0)
+AT_ONCE = Metric("most at once", lambda r, n: r["most_at_once"], False, 0)
+SINK = Metric("the sink's CPU s", lambda r, n: r["sink_cpu_s"], False, 2)
+
+BIG = [CPU_PER_GIB, WALL, RSS, REQUESTS, CONNECTIONS, SINK]
+SMALL = [PER_CPU_S, PER_S, WALL, RSS, REQUESTS, CONNECTIONS, AT_ONCE, SINK]
+TREE = [PER_CPU_S, PER_S, WALL, RSS]
+
+# What is compared, and how many times as good as the best of the others grid is to be.
+TARGETS = {
+    "big-http": [(CPU_PER_GIB, 1.0), (WALL, 1.0)],
+    "big-https": [(CPU_PER_GIB, 1.0), (WALL, 1.0)],
+    "small-0": [(PER_CPU_S, 1.0), (PER_S, 1.0)],
+    "small-20": [(PER_CPU_S, 1.0), (PER_S, 1.0)],
+    "small-100": [(PER_CPU_S, 1.0), (PER_S, 1.0)],
+    "verify": [(CPU_PER_GIB, 1.0)],
+    "download": [(CPU_PER_GIB, 1.0)],
+    "walk": [(PER_CPU_S, 0.3)],  # find sorts nothing and notes nothing
+}
+
+
+def machine():
+    model = memory = "?"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(": ")[2]
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemTotal"):
+            memory = f"{int(line.split()[1]) / (1 << 20):.0f} GiB"
+    return f"{os.cpu_count()} × {model}, {memory}, Linux {platform.release().partition('-')[0]}"
+
+
+def table(head, rows):
+    return ["| " + " | ".join(head) + " |", "| " + " | ".join(["---"] * len(head)) + " |",
+            *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
+def ratio_row(title, metric, target, entries):
+    ours = entries.get(OURS[0])
+    others = {name: statistics.median(metric.values(e)) for name, e in entries.items()
+              if name not in OURS and e["runs"]}
+    if not ours or not ours["runs"] or not others:
+        return None
+    mine = statistics.median(metric.values(ours))
+    best = (max if metric.is_more_better else min)(others, key=others.get)
+    ratio = mine / others[best] if metric.is_more_better else others[best] / mine
+    return [title, metric.title, f"{mine:,.{metric.digits}f}", f"{others[best]:,.{metric.digits}f} ({best})",
+            f"{ratio:.2f}", f"{target:.2f}", "yes" if ratio >= target else "**no**"]
+
+
+def ratios(results):
+    rows = [ratio_row(results[case]["title"], metric, target, results[case]["clients"])
+            for case in TARGETS if case in results for metric, target in TARGETS[case]]
+    return table(["case", "figure", "grid", "best of the others", "times as good", "target", "met"],
+                 [row for row in rows if row])
+
+
+def case_section(case):
+    metrics = {"GiB": BIG, "objects": SMALL, "entries": TREE}[case["unit"]]
+    rows = [[name, *(m.show(e) for m in metrics)] for name, e in case["clients"].items() if e["runs"]]
+    lines = [f"## {case['title']}", "", *table(["", *(m.title for m in metrics)], rows)]
+    for name, e in case["clients"].items():
+        if e.get("why"):
+            lines += [f"{name}: {e['why']}", ""]
+    return lines
+
+
+def micro_section(micro):
+    rows = [[m["name"], f"{statistics.median(m['values']):,.{m['digits']}f} "
+             f"({min(m['values']):,.{m['digits']}f}–{max(m['values']):,.{m['digits']}f})", m["unit"]] for m in micro]
+    return ["## Micro benchmarks", "", "One thread; CPU time of that thread.", "", *table(["", "", ""], rows)]
+
+
+def remarks():
+    if RESULTS.exists():
+        text = RESULTS.read_text()
+        if BEGIN in text and END in text:
+            return text.partition(BEGIN)[2].partition(END)[0].strip("\n")
+    return ""
+
+
+def write(figures):
+    """figures: {"machine", "versions": {name: text}, "missing": [name], "cases": {...}, "micro": [...]}"""
+    lines = ["# grid beside other tools", "",
+             "Written by `bench/run` (README: Benchmarks). Medians of the rounds, in brackets the smallest and the "
+             "largest. CPU is user and system time of the client. Differences under 15 % are noise.", "",
+             f"Machine: {figures['machine']}; client and sink on the same machine. {figures['when']}.", "",
+             "Tools: " + "; ".join(figures["versions"].values()) + ".", ""]
+    if figures["missing"]:
+        lines += ["Not here: " + ", ".join(figures["missing"]) + ".", ""]
+    lines += ["## Ratios", "", *ratios(figures["cases"]), BEGIN, "", remarks(), "", END, ""]
+    for name in TARGETS:
+        if name in figures["cases"]:
+            lines += case_section(figures["cases"][name])
+    if figures["micro"]:
+        lines += micro_section(figures["micro"])
+    RESULTS.write_text("\n".join(lines).rstrip("\n") + "\n")
