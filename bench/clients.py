@@ -154,6 +154,7 @@ class Rclone:
         s3 = {"TYPE": "s3", "PROVIDER": "Other", "ENDPOINT": job.sink.endpoint, "ENV_AUTH": "true",
               "REGION": job.sink.REGION, "CHUNK_SIZE": f"{PART_MIB}M", "UPLOAD_CONCURRENCY": "8",
               "DISABLE_CHECKSUM": "true", "NO_CHECK_BUCKET": "true", "NO_HEAD": "true"}
+        job.env.pop("AWS_CA_BUNDLE", None)  # which it cannot use beside its own option
         job.env.update({f"RCLONE_CONFIG_BENCH_{name}": value for name, value in s3.items()})
         ca = ["--ca-cert", job.sink.ca_file] if job.sink.is_tls else []
         return [self.where(), "--transfers", "64", "--checkers", "64", *ca, *words]

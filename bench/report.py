@@ -36,11 +36,12 @@ RSS = Metric("peak RSS MB", lambda r, n: r["rss_mb"], False, 0)
 REQUESTS = Metric("requests", lambda r, n: sum(r["requests"].values()), False, 0)
 CONNECTIONS = Metric("connections", lambda r, n: r["connections"], False, 0)
 AT_ONCE = Metric("most at once", lambda r, n: r["most_at_once"], False, 0)
+OTHERS = Metric("other cores busy", lambda r, n: r["others"], False, 2)
 SINK = Metric("the sink's CPU s", lambda r, n: r["sink_cpu_s"], False, 2)
 
-BIG = [CPU_PER_GIB, WALL, RSS, REQUESTS, CONNECTIONS, SINK]
-SMALL = [PER_CPU_S, PER_S, WALL, RSS, REQUESTS, CONNECTIONS, AT_ONCE, SINK]
-TREE = [PER_CPU_S, PER_S, WALL, RSS]
+BIG = [CPU_PER_GIB, WALL, RSS, REQUESTS, CONNECTIONS, SINK, OTHERS]
+SMALL = [PER_CPU_S, PER_S, WALL, RSS, REQUESTS, CONNECTIONS, AT_ONCE, SINK, OTHERS]
+TREE = [PER_CPU_S, PER_S, WALL, RSS, OTHERS]
 
 # What is compared, and how many times as good as the best of the others grid is to be.
 TARGETS = {
@@ -71,10 +72,11 @@ def table(head, rows):
             *("| " + " | ".join(row) + " |" for row in rows), ""]
 
 
-def ratio_row(title, metric, target, entries):
-    ours = entries.get(OURS[0])
-    others = {name: statistics.median(metric.values(e)) for name, e in entries.items()
-              if name not in OURS and e["runs"]}
+def ratio_row(case, name, metric, target):
+    entries, title = case["clients"], case["title"] + name.removeprefix(OURS[0])
+    ours = entries.get(name)
+    others = {other: statistics.median(metric.values(e)) for other, e in entries.items()
+              if other not in OURS and e["runs"]}
     if not ours or not ours["runs"] or not others:
         return None
     mine = statistics.median(metric.values(ours))
@@ -85,8 +87,8 @@ def ratio_row(title, metric, target, entries):
 
 
 def ratios(results):
-    rows = [ratio_row(results[case]["title"], metric, target, results[case]["clients"])
-            for case in TARGETS if case in results for metric, target in TARGETS[case]]
+    rows = [ratio_row(results[case], name, metric, target)
+            for case in TARGETS if case in results for name in OURS for metric, target in TARGETS[case]]
     return table(["case", "figure", "grid", "best of the others", "times as good", "target", "met"],
                  [row for row in rows if row])
 
@@ -119,7 +121,8 @@ def write(figures):
     """figures: {"machine", "versions": {name: text}, "missing": [name], "cases": {...}, "micro": [...]}"""
     lines = ["# grid beside other tools", "",
              "Written by `bench/run` (README: Benchmarks). Medians of the rounds, in brackets the smallest and the "
-             "largest. CPU is user and system time of the client. Differences under 15 % are noise.", "",
+             "largest. CPU is user and system time of the client. Differences under 15 % are noise. \"Other cores busy\": how much else "
+             "the machine had to do meanwhile.", "",
              f"Machine: {figures['machine']}; client and sink on the same machine. {figures['when']}.", "",
              "Tools: " + "; ".join(figures["versions"].values()) + ".", ""]
     if figures["missing"]:

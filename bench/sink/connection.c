@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
+
 #include "base/mem.h"
 
 enum { IN_BYTES = 16 << 10 };
@@ -71,6 +73,7 @@ static ssize_t by_ssl(const struct connection *c, int n)
     if (n > 0)
         return n;
     why = SSL_get_error(c->ssl, n);
+    ERR_clear_error(); /* else the next connection's error would be this one's */
     return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0 : -1;
 }
 
@@ -267,13 +270,10 @@ static enum flow begin_body(struct connection *c)
     wire_header(head, "transfer-encoding", value);
     c->piece = strcasecmp(value, "chunked") == 0 ? PIECE_SIZE : PIECE_ALL;
     c->phase = PHASE_BODY;
-    if (c->piece == PIECE_ALL && c->left == 0)
-        return answer(c);
-    if (wire_header(head, "expect", value)) {
-        text_add(&c->answer.text, "HTTP/1.1 100 Continue\r\n\r\n");
-        return say(c, PHASE_CONTINUING);
-    }
-    return FLOW_ON;
+    if (!wire_header(head, "expect", value))
+        return FLOW_ON;
+    text_add(&c->answer.text, "HTTP/1.1 100 Continue\r\n\r\n");
+    return say(c, PHASE_CONTINUING);
 }
 
 static enum flow read_head(struct connection *c)
