@@ -9,7 +9,12 @@ from clients import OURS
 
 RESULTS = Path(__file__).resolve().parent / "RESULTS.md"
 BEGIN, END = "<!-- remarks: kept when this file is written anew -->", "<!-- end of remarks -->"
-GIB = 1 << 30
+DISTURBED = 0.25  # cores
+
+
+def undisturbed(runs):
+    """Those beside which the machine had little else to do; all, where there is none."""
+    return [run for run in runs if run["others"] < DISTURBED] or runs
 
 
 class Metric:
@@ -19,7 +24,7 @@ class Metric:
         self.title, self.value, self.is_more_better, self.digits = title, value, is_more_better, digits
 
     def values(self, entry):
-        return [self.value(run, entry["amount"]) for run in entry["runs"]]
+        return [self.value(run, entry["amount"]) for run in undisturbed(entry["runs"])]
 
     def show(self, entry):
         """Median, and (smallest-largest) where there is more than one."""
@@ -122,7 +127,8 @@ def write(figures):
     lines = ["# grid beside other tools", "",
              "Written by `bench/run` (README: Benchmarks). Medians of the rounds, in brackets the smallest and the "
              "largest. CPU is user and system time of the client. Differences under 15 % are noise. \"Other cores busy\": how much else "
-             "the machine had to do meanwhile.", "",
+             f"the machine had to do meanwhile; runs with more than {DISTURBED} of that count only where there is no "
+             "other.", "",
              f"Machine: {figures['machine']}; client and sink on the same machine. {figures['when']}.", "",
              "Tools: " + "; ".join(figures["versions"].values()) + ".", ""]
     if figures["missing"]:
