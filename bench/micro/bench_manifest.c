@@ -67,23 +67,26 @@ void bench_manifest(const char *folder)
     char prefix[160];
     struct manifest_summary summary = {0};
     uint8_t *buffer = mem_buffer(FEED);
-    double begin = bench_thread_s(), spent = 0;
+    double begin = bench_thread_s(), spent;
     size_t n = 0;
 
     snprintf(prefix, sizeof prefix, "%s/manifest-", folder);
-    while (spent < bench_long_s) {
+    do {
         manifest_summary_free(&summary);
         memset(&summary, 0, sizeof summary);
         write_all(prefix, &summary);
         n += BENCH_ENTRIES;
         spent = bench_thread_s() - begin;
-    }
+    } while (spent < bench_long_s);
     bench_print("manifest, writing", (double)n / spent, "entries per CPU s");
     bench_print("manifest, size", (double)summary.shards[0].bytes / BENCH_ENTRIES,
                 "bytes per entry");
     begin = bench_thread_s();
-    for (n = 0, spent = 0; spent < bench_long_s; spent = bench_thread_s() - begin)
+    n = 0;
+    do {
         n += read_all(summary.shards[0].file, buffer);
+        spent = bench_thread_s() - begin;
+    } while (spent < bench_long_s);
     bench_print("manifest, reading", (double)n / spent, "entries per CPU s");
     manifest_summary_free(&summary);
     free(buffer);
