@@ -1,8 +1,8 @@
 /*
  * Windows of about one round trip each are compared with the one before:
  *
- *     STARTING   double while that gains a tenth; one doubling that did not gain is
- * taken |       back
+ *     STARTING   double while that gains a tenth over the best so far; the doubling
+ *        |       that did not gain is taken back
  *        v
  *     STEADY     one more (a sixteenth more of a large limit) while nothing is wrong; a
  *                quarter fewer when requests take twice the best latency and the rate
@@ -54,17 +54,33 @@ void concurrency_init_fixed(struct concurrency *c, unsigned n)
         .limit = n, .least = n, .most = n, .phase = CONCURRENCY_FIXED};
 }
 
+/* What a doubling brings shows in the second window behind it at the latest: in the first
+ * the new connections are made. */
+static void adapt_start(struct concurrency *c, bool has_grown)
+{
+    unsigned limit = c->limit;
+
+    if (has_grown) {
+        c->limit = clamp(c, limit * 2);
+        c->was_doubled = c->limit != limit;
+        c->n_flat = 0;
+        return;
+    }
+    if (c->was_doubled && ++c->n_flat < 2)
+        return;
+    if (c->was_doubled) /* for nothing */
+        c->limit = clamp(c, limit / 2);
+    c->phase = CONCURRENCY_STEADY;
+}
+
 /* Let the limit follow from how this window compares with the last. */
 static void adapt(struct concurrency *c, bool has_grown, double latency_ms)
 {
     bool is_congested = c->least_latency_ms > 0 && !has_grown &&
                         latency_ms > congestion * c->least_latency_ms;
 
-    if (c->phase == CONCURRENCY_STARTING && has_grown) {
-        c->limit = clamp(c, c->limit * 2);
-    } else if (c->phase == CONCURRENCY_STARTING) {
-        c->limit = clamp(c, c->limit / 2);
-        c->phase = CONCURRENCY_STEADY;
+    if (c->phase == CONCURRENCY_STARTING) {
+        adapt_start(c, has_grown);
     } else if (is_congested) {
         c->limit = clamp(c, c->limit - (c->limit + 3) / 4);
     } else {
@@ -86,8 +102,10 @@ static void window_end(struct concurrency *c, uint64_t now_ms)
         adapt(c, has_grown, latency_ms);
     if (c->least_latency_ms <= 0 || latency_ms < c->least_latency_ms)
         c->least_latency_ms = latency_ms;
-    c->last_bytes_rate = bytes_rate;
-    c->last_requests_rate = requests_rate;
+    if (c->phase != CONCURRENCY_STARTING || !c->has_last || has_grown) {
+        c->last_bytes_rate = bytes_rate;
+        c->last_requests_rate = requests_rate;
+    }
     c->has_last = true;
     window_begin(c, now_ms);
 }

@@ -23,8 +23,12 @@ struct concurrency {
         in_use_sum; /* of the window's requests; / window_requests: how many at once */
     bool was_full;  /* the window has seen the limit reached */
     bool has_last;
-    double last_bytes_rate, last_requests_rate; /* of the last full window */
-    double least_latency_ms;                    /* the best window's, 0: none yet */
+    bool was_doubled; /* the last change of the limit, in STARTING */
+    unsigned n_flat;  /* windows since, without a gain */
+    double last_bytes_rate,
+        last_requests_rate;  /* of the last full window; in STARTING of
+                                                   the best */
+    double least_latency_ms; /* the best window's, 0: none yet */
     bool has_throttled;
     uint64_t throttled_at_ms;
 };
