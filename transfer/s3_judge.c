@@ -88,6 +88,15 @@ static void judge_own_bucket(struct s3_request *r)
                           "this: log in with another --store";
 }
 
+/* A HEAD is refused without a reason, and of those that have this status some pass: a
+ * request that took too long, or keys of which other requests will hear that they have
+ * run out. */
+static void judge_bare_refusal(struct s3_request *r)
+{
+    if (r->is_quiet && r->status == 400 && r->s3->keys_worked)
+        r->verdict.kind = ERROR_TRANSIENT;
+}
+
 /* Keys that were good have been taken out of use, as some stores do with those that
  * have expired. */
 static void judge_worn_keys(struct s3_request *r)
@@ -105,6 +114,7 @@ static int refuse(struct s3_request *r, int status)
     r->verdict = s3_error_verdict(status, r->answer.fault.code, r->verb);
     judge_own_bucket(r);
     judge_worn_keys(r);
+    judge_bare_refusal(r);
     s3_error_set(&r->err, &r->verdict, &o, r->status, &r->answer.fault);
     if (r->err.kind == ERROR_EXPIRED)
         s3_note_worn(r->s3, r->signer_serial, &r->err);

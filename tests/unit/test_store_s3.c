@@ -818,6 +818,8 @@ static void doubtful_completions(void **state)
     /* Whoever cannot look at the object does not know that the upload is lost. */
     complete_under(f, "[{\"op\":\"HeadObject\",\"times\":3,\"fault\":\"error\","
                       "\"code\":\"InternalError\",\"status\":500}]");
+    complete_under(f, "[{\"op\":\"HeadObject\",\"times\":3,\"fault\":\"error\","
+                      "\"code\":\"RequestTimeout\",\"status\":400}]");
     tell(f, "options", "{\"repeated_complete\":\"rgw\",\"complete_etag\":false}");
     complete_with(f, "\"fault\":\"lost_answer\"");
     tell(f, "options", "{\"etag\":\"random\",\"repeated_complete\":\"404\"}");
