@@ -17,34 +17,19 @@
  * empty. COMPARING is for an object that the store has whole; an open upload's parts
  * are compared one by one in SENDING.
  *
- * How to read this file: every on_...() records what has happened and calls advance().
- * advance() decides about the phase, upload_step() starts pieces, enter() alone changes
- * the phase.  Nothing is freed before the number of pieces under way has come down to
- * zero.
+ * How to read this file: every on_...(), here and in upload_pieces.c, records what has
+ * happened and calls upload_advance().  That decides about the phase, upload_step()
+ * starts pieces, enter() alone changes the phase.  Nothing is freed before the number of
+ * what is under way has come down to zero.
  */
-#include "transfer/upload.h"
+#include "transfer/upload_impl.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "transfer/known.h"
-#include "transfer/part_table.h"
-#include "transfer/piece.h"
 #include "transfer/store_impl.h"
-
-enum upload_phase {
-    PHASE_OPENING,    /* the source file is opened and looked at */
-    PHASE_COMPARING,  /* is the stored object still the file's content? */
-    PHASE_PUTTING,    /* sent as one object */
-    PHASE_CREATING,   /* asking the store for an upload id */
-    PHASE_SENDING,    /* parts are compared, read and stored */
-    PHASE_RESTARTING, /* the store has forgotten the upload: draining, then anew */
-    PHASE_COMPLETING, /* all parts are stored, the store puts them together */
-    PHASE_ENDING      /* done, failed or cancelled: waiting for what is under way */
-};
 
 /* The store sweeps an upload that is old: once is bad luck, thrice is a broken store.
  */
@@ -53,36 +38,6 @@ enum { RESTARTS_MAX = 2 };
 /* Comparisons take no room of the store: without a limit of their own all parts of a
  * file would be under way at once.  As many as there are worker threads. */
 enum { COMPARISONS_MAX = 4 };
-
-struct upload {
-    struct upload_options o;
-    struct known known; /* of earlier runs */
-    enum upload_phase phase;
-    struct error err; /* the first one; the rest are its consequences */
-    bool source_failed;
-    bool is_small; /* read whole by its one piece */
-    bool is_unchanged;
-
-    struct source_op open_op;
-    struct source_file *file;
-    struct stamp stamp;
-    int64_t read_at_ns; /* the earliest reading that this object is made of */
-
-    struct part_table parts;
-
-    char upload_id[STORE_UPLOAD_ID_MAX];
-    char etag[STORE_ETAG_MAX];
-    struct store_op op; /* create or complete: never two at a time */
-    bool op_runs;
-
-    struct piece *pieces; /* under way */
-    unsigned n_running;   /* pieces, the open and the op */
-    unsigned n_comparing; /* of the pieces */
-    unsigned n_restarts;
-    struct deferred soon;
-};
-
-static void advance(struct upload *u);
 
 static const char *phase_name(enum upload_phase phase)
 {
@@ -103,20 +58,12 @@ static void enter(struct upload *u, enum upload_phase phase)
     u->phase = phase;
 }
 
-static void fail(struct upload *u, const struct error *err, bool by_source)
+void upload_fail(struct upload *u, const struct error *err, bool by_source)
 {
     if (u->err.kind != ERROR_NONE)
         return;
     u->err = *err;
     u->source_failed = by_source;
-}
-
-/* The first piece that met the file as it is now knows more than those it ends. */
-static void fail_by_source(struct upload *u, const struct piece *p)
-{
-    if (u->err.kind == ERROR_NONE)
-        u->stamp = p->stamp;
-    fail(u, &p->err, true);
 }
 
 /* ---- cutting the file ---- */
@@ -171,7 +118,7 @@ static void on_opened(struct source_op *op, void *ctx)
     u->n_running--;
     u->file = op->file;
     if (op->err.kind != ERROR_NONE) {
-        fail(u, &op->err, true);
+        upload_fail(u, &op->err, true);
     } else if (u->err.kind == ERROR_NONE) {
         if (!stamp_is_same(&op->stamp, &u->stamp)) {
             u->o.must_compare = true;
@@ -183,39 +130,12 @@ static void on_opened(struct source_op *op, void *ctx)
         else
             u->source_failed = true;
     }
-    advance(u);
+    upload_advance(u);
 }
 
-/* ---- pieces ---- */
+/* ---- the upload is gone ---- */
 
-static void piece_add(struct upload *u, struct piece *p)
-{
-    p->next = u->pieces;
-    u->pieces = p;
-    u->n_running++;
-    part_table_begin(&u->parts, p->number);
-}
-
-static void piece_drop(struct upload *u, struct piece *p)
-{
-    struct piece **link = &u->pieces;
-
-    while (*link != p)
-        link = &(*link)->next;
-    *link = p->next;
-    u->n_running--;
-    piece_free(p);
-}
-
-/* An object that is put in one go has no parts to note. */
-static void note_part(struct upload *u, struct part_record record)
-{
-    if (u->upload_id[0] != '\0')
-        u->o.events->part_stored(u->o.ctx, &record);
-}
-
-/* Does the store no longer know the upload id? */
-static bool is_upload_gone(const struct upload *u, const struct store_op *op)
+bool upload_is_gone(const struct upload *u, const struct store_op *op)
 {
     return u->upload_id[0] != '\0' && op->err.kind == ERROR_NOT_FOUND &&
            !op->body_failed;
@@ -228,125 +148,21 @@ static bool is_upload_broken(const struct store_op *op)
     return op->err.kind == ERROR_CORRUPT;
 }
 
-static void on_upload_gone(struct upload *u, const struct error *err)
+void upload_on_gone(struct upload *u, const struct error *err)
 {
     if (u->phase == PHASE_RESTARTING)
         return;
     if (u->err.kind != ERROR_NONE || u->n_restarts++ >= RESTARTS_MAX) {
-        fail(u, err, false);
+        upload_fail(u, err, false);
         return;
     }
     log_line(LOG_WARNING, LOG_UPLOAD, "%s: the store has forgotten the upload",
              u->o.path);
     enter(u, PHASE_RESTARTING);
-    for (struct piece *p = u->pieces; p != NULL; p = p->next)
-        piece_cancel(p);
+    upload_pieces_cancel(u);
 }
 
-static void on_piece_sent(struct piece *p, void *ctx)
-{
-    struct upload *u = ctx;
-
-    if (p->err.kind == ERROR_NONE) {
-        if (p->read_at_ns != 0 && u->is_small)
-            u->read_at_ns = p->read_at_ns;
-        note_part(u, part_table_sent(&u->parts, p->number, p->op.answer.etag,
-                                     p->op.answer.crc32c));
-        memcpy(u->etag, p->op.answer.etag, sizeof u->etag);
-        if (u->upload_id[0] == '\0')
-            error_clear(&u->err); /* a cancel that came too late */
-    } else {
-        part_table_give_back(&u->parts, p->number);
-        if (p->source_failed)
-            fail_by_source(u, p);
-        else if (is_upload_gone(u, &p->op))
-            on_upload_gone(u, &p->err);
-        else if (u->phase != PHASE_RESTARTING)
-            fail(u, &p->err, false);
-    }
-    piece_drop(u, p);
-    advance(u);
-}
-
-/* Compared: does it agree with what is known? */
-static bool is_as_known(struct upload *u, const struct piece *p)
-{
-    return known_agrees(&u->known, &u->parts.layout, p->number, p->digests,
-                        p->has_md5 ? p->md5_bytes : NULL);
-}
-
-/* An object that differs anywhere is sent anew: no need to compare the rest of it.  Of
- * an open upload only the part is. */
-static void on_different(struct upload *u, uint32_t number)
-{
-    part_table_give_back(&u->parts, number);
-    if (u->phase == PHASE_COMPARING)
-        part_table_pass_over(&u->parts);
-}
-
-static void on_piece_compared(struct piece *p, void *ctx)
-{
-    struct upload *u = ctx;
-
-    if (p->source_failed) {
-        fail_by_source(u, p);
-    } else if (p->err.kind != ERROR_NONE || u->phase == PHASE_RESTARTING ||
-               !is_as_known(u, p)) {
-        on_different(u, p->number);
-    } else {
-        note_part(u, part_table_confirmed(&u->parts, p->number));
-    }
-    u->n_comparing--;
-    piece_drop(u, p);
-    advance(u);
-}
-
-static struct piece *piece_for(struct upload *u, uint32_t number)
-{
-    struct piece *p = mem_new(1, sizeof *p);
-
-    p->loop = u->o.loop;
-    p->store = u->o.store;
-    p->source = u->o.source;
-    p->budget = u->o.budget;
-    p->path = u->o.path;
-    p->file = u->file;
-    p->stamp = u->stamp;
-    p->number = number;
-    p->offset = layout_part_offset(&u->parts.layout, number);
-    p->size = layout_part_bytes(&u->parts.layout, number);
-    p->block_size = u->parts.layout.block_size;
-    p->digests = &u->parts.digests[layout_part_block(&u->parts.layout, number)];
-    p->ctx = u;
-    return p;
-}
-
-static void start_sending(struct upload *u, uint32_t number)
-{
-    struct piece *p = piece_for(u, number);
-
-    p->op.verb = u->upload_id[0] == '\0' ? STORE_PUT : STORE_UPLOAD_PART;
-    p->op.key = u->o.key;
-    p->op.is_data = u->o.is_data;
-    p->op.upload_id = u->upload_id;
-    p->op.part.number = number;
-    p->op.offset = p->offset;
-    p->op.part_size = u->parts.layout.part_size;
-    p->done = on_piece_sent;
-    piece_add(u, p);
-    piece_send(p);
-}
-
-static void start_comparing(struct upload *u, uint32_t number)
-{
-    struct piece *p = piece_for(u, number);
-
-    p->wants_md5 = known_wants_md5(&u->known, &u->parts.layout, number);
-    p->done = on_piece_compared;
-    u->n_comparing++;
-    piece_add(u, p);
-    piece_compare(p);
-}
+/* ---- starting pieces ---- */
 
 bool upload_step(struct upload *u)
 {
@@ -359,9 +175,9 @@ bool upload_step(struct upload *u)
     if (number == 0)
         return false;
     if (!part_table_must_compare(&u->parts, number))
-        start_sending(u, number);
+        upload_pieces_send(u, number);
     else if (u->n_comparing < COMPARISONS_MAX)
-        start_comparing(u, number);
+        upload_pieces_compare(u, number);
     else
         return false;
     return true;
@@ -394,10 +210,10 @@ static void on_created(struct store_op *op, void *ctx)
         if (u->err.kind == ERROR_NONE)
             enter(u, PHASE_SENDING);
     } else {
-        fail(u, &op->err, false);
+        upload_fail(u, &op->err, false);
     }
     store_op_clear(op);
-    advance(u);
+    upload_advance(u);
 }
 
 static void start_create(struct upload *u)
@@ -425,13 +241,13 @@ static void on_completed(struct store_op *op, void *ctx)
         memcpy(u->etag, op->answer.etag, sizeof u->etag);
         if (u->phase != PHASE_ENDING)
             enter(u, PHASE_ENDING);
-    } else if (is_upload_gone(u, op) || is_upload_broken(op)) {
-        on_upload_gone(u, &op->err);
+    } else if (upload_is_gone(u, op) || is_upload_broken(op)) {
+        upload_on_gone(u, &op->err);
     } else {
-        fail(u, &op->err, false);
+        upload_fail(u, &op->err, false);
     }
     store_op_clear(op);
-    advance(u);
+    upload_advance(u);
 }
 
 static void start_complete(struct upload *u)
@@ -530,14 +346,12 @@ static void change_phase(struct upload *u)
 
 static void cancel_running(struct upload *u)
 {
-    for (struct piece *p = u->pieces; p != NULL; p = p->next)
-        piece_cancel(p);
+    upload_pieces_cancel(u);
     if (u->op_runs)
         store_cancel(&u->op);
 }
 
-/* Do what can be done now.  Calling it once too often is harmless. */
-static void advance(struct upload *u)
+void upload_advance(struct upload *u)
 {
     change_phase(u);
     switch (u->phase) {
@@ -575,7 +389,7 @@ static void on_started(void *ctx)
         return; /* counted as running already */
     }
     u->n_running--;
-    advance(u);
+    upload_advance(u);
 }
 
 struct upload *upload_start(const struct upload_options *options,
@@ -600,13 +414,11 @@ void upload_cancel(struct upload *u)
     error_set(&u->err, ERROR_CANCELLED, 0, "cancelled");
     cancel_running(u);
     if (u->n_running == 0)
-        advance(u);
+        upload_advance(u);
 }
 
 void upload_progress(const struct upload *u, uint64_t *bytes, uint64_t *size)
 {
     *size = u->stamp.size;
-    *bytes = u->parts.bytes_stored;
-    for (const struct piece *p = u->pieces; p != NULL; p = p->next)
-        *bytes += p->position;
+    *bytes = u->parts.bytes_stored + upload_pieces_bytes(u);
 }
