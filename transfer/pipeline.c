@@ -9,9 +9,9 @@
  *
  *   STOPPING  first error or stop: nothing new starts; when all has ended --> FLUSHING
  *
- * The feed hands out the plan's files in path order, one batch in memory; a job is one
- * file under way.  Jobs that may have a piece to start wait in the ready queue.
- * Everything that happens only wakes advance(), which runs once for many news.
+ * The feed hands out the plan's files; a job is one file under way.  Jobs that may have
+ * a piece to start wait in the ready queue.  Everything that happens only wakes
+ * advance(), which runs once for many news.
  */
 #include "transfer/pipeline.h"
 
@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "transfer/feed.h"
 #include "transfer/job.h"
 #include "transfer/scan.h"
 #include "transfer/sweep.h"
@@ -33,19 +34,9 @@ enum pipeline_phase {
 };
 
 enum {
-    FEED_BATCH = 256,     /* rows asked for at once */
     BACKLOG_MAX = 4000,   /* notes that wait for the disk before we pause */
     PASSES_MAX = 3,       /* over the plan, for files whose place was taken */
     OPEN_UPLOADS_MAX = 64 /* files with parts or an open descriptor at once */
-};
-
-struct feed {
-    enum { FEED_IDLE, FEED_ASKING, FEED_EMPTY } state;
-    struct plan_batch batch;
-    size_t next;
-    char *after;           /* path of the last file handed out */
-    uint64_t asked_serial; /* the plan as it was when we asked */
-    bool asked_in_scan;    /* the batch may name what is no more */
 };
 
 struct pipeline {
@@ -56,8 +47,7 @@ struct pipeline {
     bool scan_over;
     struct sweep *sweep;
     struct feed feed;
-    uint64_t plan_serial; /* counts the growths of the plan */
-    bool needs_pass;      /* there may be work behind the feed */
+    bool needs_pass; /* there may be work behind the feed */
     unsigned n_passes;
     struct job *jobs; /* all of them */
     struct job *ready_first, **ready_last;
@@ -119,7 +109,7 @@ static void on_plan_grown(void *ctx)
 {
     struct pipeline *p = ctx;
 
-    p->plan_serial++;
+    feed_on_growth(&p->feed, false);
     wake(p);
 }
 
@@ -128,7 +118,7 @@ static void on_scan_done(void *ctx, const struct error *err)
     struct pipeline *p = ctx;
 
     p->scan_over = true;
-    p->plan_serial++;
+    feed_on_growth(&p->feed, true);
     if (err != NULL)
         fail(p, err);
     else
@@ -272,7 +262,8 @@ static const struct job_events job_events = {on_job_ready, on_job_part, on_job_e
 
 static void add_job(struct pipeline *p, const struct plan_item *item)
 {
-    struct job *j = job_start(&p->o, item, p->feed.asked_in_scan, &job_events, p);
+    struct job *j =
+        job_start(&p->o, item, feed_is_unconfirmed(&p->feed), &job_events, p);
 
     j->is_preparing = true;
     p->n_preparing++;
@@ -285,69 +276,16 @@ static void add_job(struct pipeline *p, const struct plan_item *item)
     p->jobs = j;
 }
 
-/* ---- the feed ---- */
+/* ---- starting work ---- */
 
 static void on_fed(void *ctx, const struct error *err)
 {
     struct pipeline *p = ctx;
 
-    p->feed.next = 0;
-    p->feed.state = p->feed.batch.n_items > 0 ? FEED_IDLE : FEED_EMPTY;
     if (err != NULL)
         fail(p, err);
     wake(p);
 }
-
-/* Have the next batch fetched, if the plan may have one. */
-static void feed_ask(struct pipeline *p)
-{
-    struct feed *f = &p->feed;
-
-    if (f->state == FEED_EMPTY && f->asked_serial != p->plan_serial)
-        f->state = FEED_IDLE;
-    if (f->state != FEED_IDLE)
-        return;
-    f->state = FEED_ASKING;
-    f->asked_serial = p->plan_serial;
-    f->asked_in_scan = !p->scan_over;
-    plan_batch_free(&f->batch);
-    checkpoint_next(p->o.checkpoint, f->after, FEED_BATCH, &f->batch, on_fed, p);
-}
-
-static const struct plan_item *feed_take(struct pipeline *p)
-{
-    struct feed *f = &p->feed;
-    const struct plan_item *item;
-
-    if (f->state == FEED_ASKING)
-        return NULL;
-    if (f->next == f->batch.n_items) {
-        feed_ask(p);
-        return NULL;
-    }
-    item = &f->batch.items[f->next++];
-    free(f->after);
-    f->after = mem_copy_string(item->entry.path);
-    return item;
-}
-
-static void feed_rewind(struct pipeline *p)
-{
-    free(p->feed.after);
-    p->feed.after = mem_copy_string("");
-    p->feed.state = FEED_IDLE;
-    plan_batch_free(&p->feed.batch);
-    p->feed.next = 0;
-}
-
-/* Has the feed seen the end of the finished plan? */
-static bool feed_is_over(const struct pipeline *p)
-{
-    return p->scan_over && p->feed.state == FEED_EMPTY &&
-           p->feed.asked_serial == p->plan_serial;
-}
-
-/* ---- starting work ---- */
 
 static void on_backlog_flushed(void *ctx, const struct error *err)
 {
@@ -389,7 +327,7 @@ static bool start_job(struct pipeline *p)
 
     if (p->n_large >= OPEN_UPLOADS_MAX || store_room(p->o.store) <= p->n_preparing)
         return false;
-    item = feed_take(p);
+    item = feed_take(&p->feed);
     if (item == NULL)
         return false;
     add_job(p, item);
@@ -455,7 +393,7 @@ static void after_sweep(struct pipeline *p)
     }
     p->needs_pass = false;
     p->n_passes++;
-    feed_rewind(p);
+    feed_rewind(&p->feed);
     p->phase = PHASE_RUNNING;
     wake(p);
 }
@@ -475,7 +413,7 @@ static void stop_all(struct pipeline *p)
 static bool is_idle(const struct pipeline *p)
 {
     return p->n_jobs == 0 && p->scan_over && p->sweep == NULL && !p->is_flushing &&
-           p->feed.state != FEED_ASKING;
+           !feed_is_asking(&p->feed);
 }
 
 /* Do what can be done now.  Calling it once too often is harmless. */
@@ -486,7 +424,7 @@ static void advance(struct pipeline *p)
     switch (p->phase) {
     case PHASE_RUNNING:
         start_work(p);
-        if (feed_is_over(p) && is_idle(p))
+        if (feed_is_over(&p->feed) && is_idle(p))
             start_sweep(p);
         break;
     case PHASE_SWEEPING:
@@ -510,7 +448,7 @@ struct pipeline *pipeline_start(const struct pipeline_options *options)
     p->o = *options;
     p->ready_last = &p->ready_first;
     p->needs_pass = true; /* a resumed plan may grow anywhere */
-    feed_rewind(p);
+    feed_init(&p->feed, p->o.checkpoint, on_fed, p);
     store_on_room(p->o.store, on_room, p);
     p->scan = scan_start(p->o.source, p->o.checkpoint, &scan_events, p);
     wake(p);
@@ -530,8 +468,7 @@ void pipeline_free(struct pipeline *p)
     if (p == NULL)
         return;
     scan_free(p->scan);
-    plan_batch_free(&p->feed.batch);
-    free(p->feed.after);
+    feed_free(&p->feed);
     free(p);
 }
 

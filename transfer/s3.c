@@ -104,23 +104,3 @@ void s3_forget_traits(struct s3 *s3)
     s3->traits_are_noted = false;
     s3->readiness = S3_GREETED;
 }
-
-/* ---- time ---- */
-
-/* RFC 9110, 5.6.7: the form that is to be sent; the older two are not seen any more. */
-int s3_parse_http_date(const char *value, size_t length, int64_t *ms)
-{
-    char copy[32];
-    struct tm tm = {0};
-    const char *end;
-
-    if (length >= sizeof copy)
-        return -1;
-    memcpy(copy, value, length);
-    copy[length] = '\0';
-    end = strptime(copy, "%a, %d %b %Y %H:%M:%S GMT", &tm);
-    if (end == NULL || *end != '\0')
-        return -1;
-    *ms = (int64_t)timegm(&tm) * 1000;
-    return 0;
-}

@@ -69,7 +69,4 @@ void s3_set_traits(struct s3 *s3, const struct s3_traits *traits);
 /* They do not hold any more: the next write waits for a new probe. */
 void s3_forget_traits(struct s3 *s3);
 
-/* "Sun, 22 Nov 2026 14:41:54 GMT" in ms since the epoch; -1 where it is none. */
-int s3_parse_http_date(const char *value, size_t length, int64_t *ms);
-
 #endif

@@ -13,15 +13,16 @@
 
 #include "base/mem.h"
 #include "transfer/s3_attempt.h"
+#include "transfer/s3_header.h"
 #include "transfer/s3_judge.h"
 
 static void answer_object(struct s3_attempt *a, const struct s3_request *r)
 {
     struct store_op *op = a->op;
 
-    s3_request_get_etag(r, op->answer.etag);
-    (void)s3_request_get_date_ms(r, "Last-Modified", &op->answer.modified_ms);
-    (void)s3_request_get_date_ms(r, "Date", &op->answer.date_ms);
+    s3_header_etag(&r->http.answer, op->answer.etag);
+    (void)s3_header_date_ms(&r->http.answer, "Last-Modified", &op->answer.modified_ms);
+    (void)s3_header_date_ms(&r->http.answer, "Date", &op->answer.date_ms);
 }
 
 /* ---- head ---- */
@@ -45,13 +46,15 @@ static void ask_for_reason(struct s3_attempt *a, const struct error *err)
 
 static void on_head(struct s3_attempt *a, struct s3_request *r)
 {
+    const struct http_answer *answer = &r->http.answer;
+
     if (r->err.kind != ERROR_NONE && (r->status == 400 || r->status == 403)) {
         ask_for_reason(a, &r->err);
         return;
     }
     if (r->err.kind == ERROR_NONE) {
         answer_object(a, r);
-        if (s3_request_get_number(r, "Content-Length", &a->op->answer.size) != 0)
+        if (s3_header_number(answer, "Content-Length", &a->op->answer.size) != 0)
             error_set(&r->err, ERROR_TRANSIENT, r->status,
                       "s3://%s/%s%s: the answer does not say its size",
                       a->s3->address.bucket, a->s3->address.prefix, a->op->key);
@@ -78,7 +81,7 @@ static int read_range(const struct s3_request *r, uint64_t *begin, uint64_t *siz
 {
     char value[80], *slash, *dash;
 
-    s3_request_get_header(r, "Content-Range", value, sizeof value);
+    s3_header_text(&r->http.answer, "Content-Range", value, sizeof value);
     slash = strchr(value, '/');
     dash = strchr(value, '-');
     if (strncmp(value, "bytes ", 6) != 0 || slash == NULL || dash == NULL)
@@ -96,7 +99,7 @@ static int begin_taking(struct s3_attempt *a, struct s3_request *r)
     uint64_t begin = 0, size = 0, from = op->offset + op->taken, wanted;
     char etag[STORE_ETAG_MAX];
 
-    s3_request_get_etag(r, etag);
+    s3_header_etag(&r->http.answer, etag);
     if (etag[0] == '\0') { /* every object has one */
         s3_judge_broken(r, "has no ETag");
         a->err = r->err;
@@ -104,7 +107,7 @@ static int begin_taking(struct s3_attempt *a, struct s3_request *r)
     }
     if (r->http.answer.status == 206
             ? read_range(r, &begin, &size) != 0
-            : s3_request_get_number(r, "Content-Length", &size) != 0)
+            : s3_header_number(&r->http.answer, "Content-Length", &size) != 0)
         return corrupt(a, "the answer does not say its size");
     if (begin != from || size < from)
         return corrupt(a, "the store does not send the range that was asked for");
@@ -151,7 +154,7 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
         return;
     }
     answer_object(a, r);
-    if (s3_request_get_number(r, "Content-Length", &op->answer.size) != 0 ||
+    if (s3_header_number(&r->http.answer, "Content-Length", &op->answer.size) != 0 ||
         op->offset + op->taken > op->answer.size)
         corrupt(a, "it has fewer bytes than expected");
     s3_attempt_end(a, &a->err);

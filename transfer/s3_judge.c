@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "transfer/s3_header.h"
 
 enum { CLOCK_OFF_S = 60 /* less is no reason for a refusal */ };
 
@@ -26,8 +27,8 @@ static void describe(struct s3_request *r, struct text *what)
 {
     char type[80], location[120];
 
-    s3_request_get_header(r, "Content-Type", type, sizeof type);
-    s3_request_get_header(r, "Location", location, sizeof location);
+    s3_header_text(&r->http.answer, "Content-Type", type, sizeof type);
+    s3_header_text(&r->http.answer, "Location", location, sizeof location);
     if (r->answer.root[0] != '\0')
         text_add_format(what, "a document <%s>", r->answer.root);
     else
@@ -57,7 +58,7 @@ static bool is_page(const struct s3_request *r)
 {
     char type[80];
 
-    s3_request_get_header(r, "Content-Type", type, sizeof type);
+    s3_header_text(&r->http.answer, "Content-Type", type, sizeof type);
     return strncmp(type, "text/html", strlen("text/html")) == 0;
 }
 
@@ -146,7 +147,7 @@ static int judge_success(struct s3_request *r)
     }
     if (r->verb == STORE_DELETE && r->root == NULL && r->http.answer.body.size > 0)
         return foreign(r);
-    s3_request_get_etag(r, etag);
+    s3_header_etag(&r->http.answer, etag);
     if (r->needs_etag && etag[0] == '\0')
         return broken(r, "has no ETag");
     r->s3->keys_worked = true;
@@ -183,7 +184,7 @@ static bool learn_region(struct s3_request *r)
 {
     char region[48];
 
-    s3_request_get_header(r, "x-amz-bucket-region", region, sizeof region);
+    s3_header_text(&r->http.answer, "x-amz-bucket-region", region, sizeof region);
     if (region[0] == '\0')
         memcpy(region, r->answer.fault.region, sizeof region);
     if (region[0] == '\0' || strcmp(region, r->s3->address.region) == 0)
@@ -198,7 +199,7 @@ static void measure_clock(struct s3_request *r)
 {
     int64_t date_ms, offset_s;
 
-    if (s3_request_get_date_ms(r, "Date", &date_ms) != 0)
+    if (s3_header_date_ms(&r->http.answer, "Date", &date_ms) != 0)
         return;
     offset_s = date_ms / 1000 - (s3_now_s(r->s3) - r->s3->clock_offset_s);
     if (llabs(offset_s - r->s3->clock_offset_s) < CLOCK_OFF_S)

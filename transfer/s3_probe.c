@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "transfer/memory_body.h"
+#include "transfer/s3_header.h"
 #include "transfer/s3_ladder.h"
 #include "transfer/s3_request.h"
 
@@ -280,7 +281,7 @@ static void on_greeting(struct s3_probe *p, struct s3_request *r)
         fail(p, &r->err);
         return;
     }
-    s3_request_get_header(r, "Server", server, sizeof server);
+    s3_header_text(&r->http.answer, "Server", server, sizeof server);
     p->s3->quirks = s3_quirks_find(s3_address_host(&p->s3->address), server);
     p->s3->store->limits.lists_exact_key = p->s3->quirks->lists_exact_key;
     p->s3->store->limits.part_min = p->s3->quirks->part_min;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "transfer/s3_attempt.h"
+#include "transfer/s3_header.h"
 #include "transfer/s3_ladder.h"
 
 enum {
@@ -73,7 +74,7 @@ static void end_sent(struct s3_attempt *a, struct s3_request *r)
         err.kind = ERROR_TRANSIENT;
     }
     if (err.kind == ERROR_NONE)
-        s3_request_get_etag(r, a->op->answer.etag);
+        s3_header_etag(&r->http.answer, a->op->answer.etag);
     if (err.kind == ERROR_CORRUPT && !r->body_failed &&
         a->op->failures < DAMAGED_MAX - 1)
         err.kind = ERROR_TRANSIENT;
@@ -136,7 +137,7 @@ static uint32_t confirmed_crc(const struct s3_attempt *a, const struct s3_reques
     size_t size;
     uint32_t crc;
 
-    s3_request_get_header(r, "x-amz-checksum-crc32c", value, sizeof value);
+    s3_header_text(&r->http.answer, "x-amz-checksum-crc32c", value, sizeof value);
     if (text_parse_base64(value, strlen(value), bytes, sizeof bytes, &size) != 0 ||
         size != sizeof bytes)
         return 0;

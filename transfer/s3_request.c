@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "manifest/digest_md5.h"
 #include "transfer/s3_contact.h"
+#include "transfer/s3_header.h"
 
 enum {
     AT_ONCE = 8 << 10 /* XML of this size is not worth a trip to a worker */
@@ -280,67 +281,6 @@ static void send_signed(struct s3_request *r)
 
 /* ---- the answer ---- */
 
-void s3_request_get_header(const struct s3_request *r, const char *name, char *out,
-                           size_t room)
-{
-    size_t length = 0;
-    const char *value = http_header(&r->http.answer, name, &length);
-
-    if (value == NULL)
-        length = 0;
-    if (length >= room)
-        length = room - 1;
-    if (length > 0)
-        memcpy(out, value, length);
-    out[length] = '\0';
-}
-
-void s3_request_get_etag(const struct s3_request *r, char out[STORE_ETAG_MAX])
-{
-    char value[STORE_ETAG_MAX + 2];
-    size_t size;
-
-    s3_request_get_header(r, "ETag", value, sizeof value);
-    size = strlen(value);
-    if (size >= 2 && value[0] == '"' && value[size - 1] == '"') {
-        memmove(value, value + 1, size - 2);
-        size -= 2;
-    }
-    if (size >= STORE_ETAG_MAX)
-        size = 0; /* cut, it would be another */
-    memcpy(out, value, size);
-    out[size] = '\0';
-}
-
-int s3_request_get_number(const struct s3_request *r, const char *name, uint64_t *out)
-{
-    char value[24];
-
-    s3_request_get_header(r, name, value, sizeof value);
-    return text_parse_u64(value, out);
-}
-
-int s3_request_get_date_ms(const struct s3_request *r, const char *name, int64_t *out)
-{
-    size_t length;
-    const char *value = http_header(&r->http.answer, name, &length);
-
-    return value != NULL ? s3_parse_http_date(value, length, out) : -1;
-}
-
-/* Seconds, or a date. */
-static void read_retry_after(struct s3_request *r)
-{
-    uint64_t seconds;
-    int64_t then_ms, now_ms;
-
-    if (s3_request_get_number(r, "Retry-After", &seconds) == 0)
-        r->retry_after_s = seconds < UINT32_MAX ? (unsigned)seconds : UINT32_MAX;
-    else if (s3_request_get_date_ms(r, "Retry-After", &then_ms) == 0 &&
-             s3_request_get_date_ms(r, "Date", &now_ms) == 0 && then_ms > now_ms)
-        r->retry_after_s = (unsigned)((then_ms - now_ms) / 1000);
-}
-
 /* On the first contact, with the other scheme. */
 static void on_other_scheme(struct http_request *http, void *ctx)
 {
@@ -432,7 +372,7 @@ static void on_answer(struct http_request *http, void *ctx)
     r->phase = REQUEST_READING;
     if (r->payload != NULL)
         s3_payload_sent(r->payload);
-    read_retry_after(r);
+    r->retry_after_s = s3_header_retry_after_s(&r->http.answer);
     if (http->answer.body.size > AT_ONCE) {
         loop_work(r->s3->loop, &r->work, on_read_work, on_read, r);
         return;

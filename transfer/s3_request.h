@@ -85,13 +85,4 @@ void s3_request_header(struct s3_request *r, const char *format, ...)
 void s3_request_send(struct s3_request *r);
 void s3_request_cancel(struct s3_request *r); /* a wish: done() follows */
 
-/* ---- of the answer's headers ---- */
-
-/* Copied, cut to fit; "" where it did not come. */
-void s3_request_get_header(const struct s3_request *r, const char *name, char *out,
-                           size_t room);
-void s3_request_get_etag(const struct s3_request *r, char out[STORE_ETAG_MAX]);
-int s3_request_get_number(const struct s3_request *r, const char *name, uint64_t *out);
-int s3_request_get_date_ms(const struct s3_request *r, const char *name, int64_t *out);
-
 #endif

@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "transfer/etag.h"
 #include "transfer/s3_attempt.h"
+#include "transfer/s3_header.h"
 
 enum {
     COMPLETE_STALL_MS = 20 * 60 * 1000, /* ARCHITECTURE: at least 10 min */
@@ -141,19 +142,20 @@ static bool is_ours(const struct s3_attempt *a, const struct s3_request *r)
     char found[S3_TOKEN_MAX + 1], etag[STORE_ETAG_MAX], expected[STORE_ETAG_MAX];
     uint64_t size;
 
-    if (s3_request_get_number(r, "Content-Length", &size) != 0 || size != a->op->size)
+    if (s3_header_number(&r->http.answer, "Content-Length", &size) != 0 ||
+        size != a->op->size)
         return false;
-    s3_request_get_header(r, s3_token_header, found, sizeof found);
+    s3_header_text(&r->http.answer, s3_token_header, found, sizeof found);
     if (memo != NULL && memo->token[0] != '\0' && found[0] != '\0')
         return strcmp(found, memo->token) == 0;
-    s3_request_get_etag(r, etag);
+    s3_header_etag(&r->http.answer, etag);
     expected_etag(a->op, expected);
     return expected[0] != '\0' && strcmp(etag, expected) == 0;
 }
 
 static void end_complete(struct s3_attempt *a, struct s3_request *r)
 {
-    s3_request_get_etag(r, a->op->answer.etag);
+    s3_header_etag(&r->http.answer, a->op->answer.etag);
     s3_memo_drop(a->s3, a->op->upload_id);
     s3_attempt_end(a, NULL);
 }
@@ -223,7 +225,8 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
         return;
     }
     if (r->err.kind == ERROR_NONE &&
-        s3_request_get_number(r, "Content-Length", &size) == 0 && size == a->op->size) {
+        s3_header_number(&r->http.answer, "Content-Length", &size) == 0 &&
+        size == a->op->size) {
         end_complete(a, r);
         return;
     }

@@ -17,6 +17,7 @@
 #include "manifest/digest.h"
 #include "transfer/s3.h"
 #include "transfer/s3_error.h"
+#include "transfer/s3_header.h"
 #include "transfer/s3_xml.h"
 
 enum {
@@ -85,12 +86,10 @@ static bool is_account(const char *account)
 
 static bool learn_clock(struct sts *s)
 {
-    size_t length;
-    const char *value = http_header(&s->request.answer, "Date", &length);
     int64_t date_ms, offset_s;
 
-    if (s->has_learnt_clock || value == NULL ||
-        s3_parse_http_date(value, length, &date_ms) != 0)
+    if (s->has_learnt_clock ||
+        s3_header_date_ms(&s->request.answer, "Date", &date_ms) != 0)
         return false;
     offset_s = date_ms / 1000 - (int64_t)time(NULL);
     if (llabs(offset_s) < CLOCK_OFF_S)

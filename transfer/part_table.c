@@ -1,0 +1,160 @@
+/*
+ *   TODO ---begin---> BUSY ---sent, confirmed---> STORED
+ *   KNOWN --begin---> BUSY ---give_back---> TODO
+ *
+ * Parts are begun in the order of their numbers: `next` goes up over those that do not
+ * wait, and comes back to one that was compared and differs.
+ */
+#include "transfer/part_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "manifest/digest.h"
+
+int part_table_cut(struct part_table *t, uint64_t size,
+                   const struct store_limits *limits, uint64_t wish,
+                   const struct layout *previous, struct error *err)
+{
+    if (layout_of(&t->layout, size, limits, wish, previous, err) != 0)
+        return -1;
+    t->digests = mem_new(digest_block_count(t->layout.size, t->layout.block_size),
+                         sizeof *t->digests);
+    t->states = mem_new(t->layout.n_parts, sizeof *t->states);
+    t->stored = mem_new(t->layout.n_parts, sizeof *t->stored);
+    for (uint32_t number = 1; number <= t->layout.n_parts; number++) {
+        t->stored[number - 1].number = number;
+        t->stored[number - 1].size = layout_part_bytes(&t->layout, number);
+    }
+    part_table_reset(t);
+    return 0;
+}
+
+void part_table_free(struct part_table *t)
+{
+    free(t->digests);
+    free(t->states);
+    free(t->stored);
+}
+
+static void count_stored(struct part_table *t, uint32_t number)
+{
+    t->states[number - 1] = PART_STORED;
+    t->n_stored++;
+    t->bytes_stored += t->stored[number - 1].size;
+}
+
+/* A part of an earlier run: what was noted of it is relied on, unless the file may be
+ * another by now; one that is known by its ETag alone is compared. */
+static void take_up_part(struct part_table *t, const struct known *known,
+                         uint32_t number, bool must_compare)
+{
+    const struct part_record *record = known_part(known, &t->layout, number);
+    struct store_part *stored = &t->stored[number - 1];
+
+    if (record == NULL)
+        return;
+    stored->crc32c = record->crc32c;
+    memcpy(stored->etag, record->etag, sizeof stored->etag);
+    if (must_compare || known_part_by_etag(record)) {
+        t->states[number - 1] = PART_KNOWN;
+        return;
+    }
+    memcpy(&t->digests[layout_part_block(&t->layout, number)], record->blocks,
+           record->n_blocks * sizeof *record->blocks);
+    count_stored(t, number);
+}
+
+void part_table_take_up(struct part_table *t, struct known *known, bool must_compare)
+{
+    bool is_object = known_is_object(known, &t->layout);
+    bool has_upload = known_has_upload(known, &t->layout);
+
+    if (known->record.upload_id[0] != '\0' && !has_upload)
+        known_forget(known);
+    for (uint32_t number = 1; number <= t->layout.n_parts; number++) {
+        if (is_object)
+            t->states[number - 1] = PART_KNOWN;
+        else if (has_upload)
+            take_up_part(t, known, number, must_compare);
+    }
+}
+
+void part_table_reset(struct part_table *t)
+{
+    for (uint32_t i = 0; i < t->layout.n_parts; i++)
+        t->states[i] = PART_TODO;
+    t->n_stored = 0;
+    t->bytes_stored = 0;
+    t->next = 1;
+}
+
+uint32_t part_table_next(struct part_table *t, bool may_send)
+{
+    for (; t->next <= t->layout.n_parts; t->next++) {
+        enum part_state state = t->states[t->next - 1];
+        if (state == PART_KNOWN || (state == PART_TODO && may_send))
+            return t->next;
+    }
+    return 0;
+}
+
+bool part_table_must_compare(const struct part_table *t, uint32_t number)
+{
+    return t->states[number - 1] == PART_KNOWN;
+}
+
+void part_table_begin(struct part_table *t, uint32_t number)
+{
+    t->states[number - 1] = PART_BUSY;
+    t->next = number + 1;
+}
+
+void part_table_give_back(struct part_table *t, uint32_t number)
+{
+    t->states[number - 1] = PART_TODO;
+    if (number < t->next)
+        t->next = number;
+}
+
+struct part_record part_table_sent(struct part_table *t, uint32_t number,
+                                   const char *etag, uint32_t crc32c)
+{
+    struct store_part *stored = &t->stored[number - 1];
+
+    memcpy(stored->etag, etag, sizeof stored->etag);
+    stored->crc32c = crc32c;
+    return part_table_confirmed(t, number);
+}
+
+struct part_record part_table_confirmed(struct part_table *t, uint32_t number)
+{
+    const struct store_part *stored = &t->stored[number - 1];
+    struct part_record record = {
+        .number = number,
+        .size = stored->size,
+        .crc32c = stored->crc32c,
+        .blocks = &t->digests[layout_part_block(&t->layout, number)],
+        .n_blocks = (uint32_t)layout_part_blocks(&t->layout, number),
+    };
+
+    memcpy(record.etag, stored->etag, sizeof record.etag);
+    count_stored(t, number);
+    return record;
+}
+
+void part_table_pass_over(struct part_table *t)
+{
+    t->next = t->layout.n_parts + 1;
+}
+
+bool part_table_all_begun(const struct part_table *t)
+{
+    return t->next > t->layout.n_parts;
+}
+
+bool part_table_all_stored(const struct part_table *t)
+{
+    return t->n_stored == t->layout.n_parts;
+}

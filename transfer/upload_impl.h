@@ -1,0 +1,76 @@
+#ifndef TRANSFER_UPLOAD_IMPL_H
+#define TRANSFER_UPLOAD_IMPL_H
+
+#include "transfer/known.h"
+#include "transfer/part_table.h"
+#include "transfer/piece.h"
+#include "transfer/upload.h"
+
+/*
+ * What the phases of an upload (upload.c) and its pieces (upload_pieces.c) share.
+ */
+enum upload_phase {
+    PHASE_OPENING,    /* the source file is opened and looked at */
+    PHASE_COMPARING,  /* is the stored object still the file's content? */
+    PHASE_PUTTING,    /* sent as one object */
+    PHASE_CREATING,   /* asking the store for an upload id */
+    PHASE_SENDING,    /* parts are compared, read and stored */
+    PHASE_RESTARTING, /* the store has forgotten the upload: draining, then anew */
+    PHASE_COMPLETING, /* all parts are stored, the store puts them together */
+    PHASE_ENDING      /* done, failed or cancelled: waiting for what is under way */
+};
+
+struct upload {
+    struct upload_options o;
+    struct known known; /* of earlier runs */
+    enum upload_phase phase;
+    struct error err; /* the first one; the rest are its consequences */
+    bool source_failed;
+    bool is_small; /* read whole by its one piece */
+    bool is_unchanged;
+
+    struct source_op open_op;
+    struct source_file *file;
+    struct stamp stamp;
+    int64_t read_at_ns; /* the earliest reading that this object is made of */
+
+    struct part_table parts;
+
+    char upload_id[STORE_UPLOAD_ID_MAX];
+    char etag[STORE_ETAG_MAX];
+    struct store_op op; /* create or complete: never two at a time */
+    bool op_runs;
+
+    struct piece *pieces; /* under way */
+    unsigned n_running;   /* pieces, the open and the op */
+    unsigned n_comparing; /* of the pieces */
+    unsigned n_restarts;
+    struct deferred soon;
+};
+
+/* ---- upload.c ---- */
+
+/* Do what can be done now.  Calling it once too often is harmless. */
+void upload_advance(struct upload *u);
+
+/* The first error counts: the upload ends with it at the next upload_advance(). */
+void upload_fail(struct upload *u, const struct error *err, bool by_source);
+
+/* Has op failed because the store no longer knows the upload id? */
+bool upload_is_gone(const struct upload *u, const struct store_op *op);
+
+/* Begin anew, or fail with err where that has been done too often. */
+void upload_on_gone(struct upload *u, const struct error *err);
+
+/* ---- upload_pieces.c ---- */
+
+/* Start a piece: it sends the part, or compares it with what is known. */
+void upload_pieces_send(struct upload *u, uint32_t number);
+void upload_pieces_compare(struct upload *u, uint32_t number);
+
+void upload_pieces_cancel(struct upload *u); /* a wish: they end by and by */
+
+/* Read or sent by the pieces under way. */
+uint64_t upload_pieces_bytes(const struct upload *u);
+
+#endif
