@@ -118,6 +118,8 @@ static const struct option_spec options[] = {
      "take a session that runs elsewhere", NULL},
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
      "send everything (as this version always does)", NULL},
+    {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
+     "no new version when nothing has changed", NULL},
 };
 
 /* ---- checks ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/contents.h"
+#include "agent/gauge.h"
 
 struct comparison {
     struct agent *agent;
@@ -22,6 +23,16 @@ struct comparison {
     struct error err;
 };
 
+/* What a new upload would stumble over; other issues are as they were then. */
+static bool has_unreadable(const struct entry_batch *found)
+{
+    for (size_t i = 0; i < found->n_issues; i++)
+        if (found->issues[i].kind == ISSUE_UNREADABLE ||
+            found->issues[i].kind == ISSUE_NOT_LISTED)
+            return true;
+    return false;
+}
+
 /* The next entry of the walk, NULL at its end.  On a worker. */
 static const struct entry *next_entry(struct comparison *c)
 {
@@ -29,7 +40,7 @@ static const struct entry *next_entry(struct comparison *c)
         if (c->is_at_end || walk_next(c->walk, &c->found, &c->is_at_end, &c->err) != 0)
             return NULL;
         c->next = 0;
-        c->is_different |= c->found.n_issues > 0; /* to be told by a new upload */
+        c->is_different |= has_unreadable(&c->found);
     }
     return &c->found.entries[c->next++];
 }
@@ -57,7 +68,7 @@ static void compare_work(void *ctx)
     struct comparison *c = ctx;
 
     for (size_t i = 0; i < c->batch->n_lines && !c->is_different; i++)
-        c->is_different = !is_same(next_entry(c), &c->batch->lines[i].entry);
+        c->is_different |= !is_same(next_entry(c), &c->batch->lines[i].entry);
 }
 
 static void end_work(void *ctx)
@@ -65,7 +76,7 @@ static void end_work(void *ctx)
     struct comparison *c = ctx;
 
     if (!c->is_different)
-        c->is_different = next_entry(c) != NULL;
+        c->is_different |= next_entry(c) != NULL;
 }
 
 static void on_compared(void *ctx)
@@ -73,6 +84,7 @@ static void on_compared(void *ctx)
     struct comparison *c = ctx;
     struct error enough = {0};
 
+    gauge_add_files(c->agent->gauge, c->batch->n_lines);
     if (c->is_different)
         error_set(&enough, ERROR_CHANGED, 0, "different"); /* no need to read on */
     c->done(c->done_ctx, c->is_different ? &enough : NULL);
@@ -102,9 +114,11 @@ int same_tree(struct agent *a, const struct version *v,
         agent_work(a, end_work, &c);
     walk_close(c.walk);
     entry_batch_free(&c.found);
+    if (c.err.kind != ERROR_NONE) {
+        *err = c.err;
+        return -1;
+    }
     if (c.is_different)
         return 0;
-    if (c.err.kind != ERROR_NONE)
-        *err = c.err;
-    return status != 0 || c.err.kind != ERROR_NONE ? -1 : 1;
+    return status == 0 ? 1 : -1;
 }

@@ -7,7 +7,8 @@
 
 /*
  * Is a source still what a published version holds?  The walk is compared with the
- * manifest: paths, types, sizes, modification times and modes; nothing is read.
+ * manifest: paths, types, sizes, modification times, modes and the targets of
+ * links; nothing is read.  A file or folder that cannot be read is a difference.
  *
  * 1: yes, 0: no, -1: it could not be told.  Linear code (see agent.h).
  */
