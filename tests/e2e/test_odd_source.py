@@ -11,7 +11,7 @@ from gridtest import program, write_random
 
 pytestmark = pytest.mark.fast
 
-NAMES = [b"not \xff utf-8", b"line\nend and \x1b[31m", b"quote ' \\ \\n", "ünïcöde\u202e".encode(), b"\xc3\x28\\xff"]
+NAMES = [b"not \xff utf-8", b"it's a line\nend, a \\ and \x1b[31m", b"quote ' \\ \\n", "ünïcöde\u202e".encode(), b"\xc3\x28\\xff"]
 
 
 def interrupt(grid, slow, tmp_path, name, datastore="odd"):
