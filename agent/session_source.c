@@ -51,7 +51,8 @@ int session_compare(struct session *s, uint64_t number, struct version *v,
     if (!s->q->options->quiet)
         gauge_start(&s->agent, &shown);
     session_fill_walk(s, &walk);
-    status = same_tree(&s->agent, v, &walk.options, err);
+    status =
+        same_tree(&s->agent, v, &walk.options, s->q->options->skip_unreadable, err);
     gauge_end(&s->agent);
     text_free(&title);
     return status;

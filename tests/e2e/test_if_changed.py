@@ -173,6 +173,27 @@ def test_what_cannot_be_read_is_named(mortal, tree, closed):  # noqa: F811
         (tree / closed).chmod(0o755)
 
 
+def test_what_was_left_out_is_left_out_again(mortal, tree):  # noqa: F811
+    """Until it can be read, or something else cannot, or --skip-unreadable is not given."""
+    some_tree(tree)
+    for name in ("0", "m", "zzz"):
+        write(tree, name, "x", 0)
+    (tree / "closed").mkdir(0)
+    try:
+        mortal.create(tree, "--skip-unreadable")
+        assert is_unchanged(again(mortal, tree, "--skip-unreadable"))
+        (tree / "m").chmod(0o644)
+        assert again(mortal, tree, "--skip-unreadable")[-1]["version"] == 2
+        assert is_unchanged(again(mortal, tree, "--skip-unreadable"), 2)
+        write(tree, "another", "x", 0)
+        assert again(mortal, tree, "--skip-unreadable")[-1]["version"] == 3
+        (tree / "another").unlink()
+        assert is_unchanged(again(mortal, tree, "--skip-unreadable"), 3)
+        assert again(mortal, tree, code=1)[-1]["event"] == "stopped"
+    finally:
+        (tree / "closed").chmod(0o755)
+
+
 def test_the_newest_version_counts(grid, tree, tmp_path):
     """Not the one that this source was published as."""
     some_tree(tree)
