@@ -37,6 +37,29 @@ struct search {
     struct error busy;    /* one that is not interrupted but running */
 };
 
+/* Not to be shown as it is: as bash and zsh take it, in plain ASCII. */
+static void add_escaped(struct text *out, const char *word)
+{
+    text_add(out, "$'");
+    for (; *word != '\0'; word++)
+        if (*word < ' ' || *word > '~' || *word == '\'' || *word == '\\')
+            text_add_format(out, "\\x%02x", (unsigned char)*word);
+        else
+            text_add_bytes(out, word, 1);
+    text_add(out, "'");
+}
+
+static bool is_printable(const char *word)
+{
+    struct text printable = {0};
+    bool is_same;
+
+    text_add_printable(&printable, word, strlen(word));
+    is_same = strcmp(text_string(&printable), word) == 0;
+    text_free(&printable);
+    return is_same;
+}
+
 static void add_quoted(struct text *out, const char *word)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -44,6 +67,10 @@ static void add_quoted(struct text *out, const char *word)
 
     if (word[strspn(word, plain)] == '\0') {
         text_add(out, word);
+        return;
+    }
+    if (!is_printable(word)) {
+        add_escaped(out, word);
         return;
     }
     text_add(out, "'");

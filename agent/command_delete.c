@@ -14,6 +14,7 @@
 #include "agent/figure.h"
 #include "agent/gauge.h"
 #include "agent/left_plan.h"
+#include "base/mem.h"
 
 static int delete_version(struct agent *a, const struct command_context *c,
                           const struct version *v, struct error *err)
@@ -102,7 +103,15 @@ static int delete_number(struct agent *a, const struct command_context *c, int *
 struct selection {
     uint64_t *numbers;
     size_t n;
+    uint64_t *half_deleted; /* what interrupted deletions have left */
+    size_t n_half_deleted;
 };
+
+static void selection_free(struct selection *s)
+{
+    free(s->numbers);
+    free(s->half_deleted);
+}
 
 /* The versions of a name for which `wanted` says yes, ascending. */
 static int select_versions(struct agent *a, const char *name,
@@ -113,9 +122,12 @@ static int select_versions(struct agent *a, const char *name,
     size_t n, kept = 0;
     int status = catalog_numbers(a, name, &numbers, &n, err);
 
+    out->half_deleted = mem_new(n, sizeof *out->half_deleted);
     for (size_t i = 0; i < n && status == 0; i++) {
         struct version v;
         status = catalog_read(a, name, numbers[i], &v, err);
+        if (status == 0 && v.has_leftovers)
+            out->half_deleted[out->n_half_deleted++] = numbers[i];
         if (status == 0 && wanted(&v))
             numbers[kept++] = numbers[i];
         version_free(&v);
@@ -178,14 +190,14 @@ static int confirm_and_delete(struct agent *a, const struct command_context *c,
 static int delete_incomplete(struct agent *a, const struct command_context *c,
                              int *code, struct error *err)
 {
-    struct selection selected;
+    struct selection selected = {0};
     int status = select_versions(a, c->options->name, is_incomplete, &selected, err);
 
     if (status == 0 && selected.n == 0)
         printf("there is no unfinished upload of %s\n", c->options->name);
     else if (status == 0)
         status = confirm_and_delete(a, c, &selected, selected.n, code, err);
-    free(selected.numbers);
+    selection_free(&selected);
     return status;
 }
 
@@ -207,27 +219,39 @@ int command_delete(const struct command_context *c)
     return code;
 }
 
+/* An interrupted run is finished, without a question: those versions are gone. */
+static int prune(struct agent *a, const struct command_context *c,
+                 const struct selection *selected, int *code, struct error *err)
+{
+    const struct options *o = c->options;
+
+    if (selected->n + selected->n_half_deleted == 0)
+        return say_none_published(a, o->name, err);
+    if (delete_selected(a, c, selected->half_deleted, selected->n_half_deleted, err) !=
+        0)
+        return -1;
+    if (selected->n > o->keep)
+        return confirm_and_delete(a, c, selected, selected->n - (size_t)o->keep, code,
+                                  err);
+    if (selected->n_half_deleted == 0)
+        printf("%s has %zu version%s: nothing to delete\n", o->name, selected->n,
+               selected->n == 1 ? "" : "s");
+    return 0;
+}
+
 int command_prune(const struct command_context *c)
 {
     struct selection selected = {0};
     struct agent a;
     struct error err;
-    int code = 0, status;
+    int code = 0;
 
     if (command_open(&a, c, &code) != 0)
         return code;
-    status = select_versions(&a, c->options->name, is_published, &selected, &err);
-    if (status == 0 && selected.n == 0)
-        status = say_none_published(&a, c->options->name, &err);
-    else if (status == 0 && selected.n <= c->options->keep)
-        printf("%s has %zu version%s: nothing to delete\n", c->options->name,
-               selected.n, selected.n == 1 ? "" : "s");
-    else if (status == 0)
-        status = confirm_and_delete(&a, c, &selected,
-                                    selected.n - (size_t)c->options->keep, &code, &err);
-    if (status != 0)
+    if (select_versions(&a, c->options->name, is_published, &selected, &err) != 0 ||
+        prune(&a, c, &selected, &code, &err) != 0)
         code = command_fail(c->options, &err);
-    free(selected.numbers);
+    selection_free(&selected);
     agent_close(&a);
     return code;
 }

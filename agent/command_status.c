@@ -43,7 +43,7 @@ static void add_json(struct text *out, const struct session_status *s)
     json_line_u64(&line, "version", s->version);
     json_line_string(&line, "cluster", s->cluster);
     json_line_string(&line, "state", state_of(s));
-    json_line_string(&line, "source", s->source);
+    json_line_path(&line, "source", s->source);
     json_line_string(&line, "session_id", s->session);
     json_line_string(&line, "host", s->host);
     json_line_u64(&line, "pid", (uint64_t)s->pid);
@@ -58,7 +58,7 @@ static void add_json(struct text *out, const struct session_status *s)
     json_line_time(&line, "started", s->started_ms);
     json_line_time(&line, "updated", s->updated_ms);
     json_line_string(&line, "reason", s->reason);
-    json_line_string(&line, "log", s->log);
+    json_line_path(&line, "log", s->log);
     json_line_end(&line);
     text_add_bytes(out, line.data, line.size);
     text_free(&line);
@@ -92,12 +92,16 @@ static void add_text(struct text *out, const struct session_status *s)
     text_add_format(out, "%s version %" PRIu64 " on %s: %s\n", s->name, s->version,
                     s->cluster, state);
     add_figures(out, s);
-    text_add_format(out, "  from %s\n", s->source);
+    text_add(out, "  from ");
+    text_add_printable(out, s->source, strlen(s->source));
+    text_add(out, "\n");
     if (session_status_is_alive(s) && s->reason[0] != '\0')
         text_add_format(out, "  waiting: %s\n", s->reason);
-    if (session_status_is_alive(s))
-        text_add_format(out, "  by pid %" PRId64 " on %s; log: %s\n", s->pid, s->host,
-                        s->log);
+    if (session_status_is_alive(s)) {
+        text_add_format(out, "  by pid %" PRId64 " on %s; log: ", s->pid, s->host);
+        text_add_printable(out, s->log, strlen(s->log));
+        text_add(out, "\n");
+    }
     if (strcmp(state, "interrupted") == 0) {
         if (s->reason[0] != '\0')
             text_add_format(out, "  stopped: %s\n", s->reason);
@@ -296,8 +300,8 @@ static bool is_in_use(const char *folder, const char *name)
 static bool is_checkpoint(const char *name)
 {
     return ends_with(name, ".db") || ends_with(name, ".db-wal") ||
-           ends_with(name, ".db-journal") || ends_with(name, ".db.cache") ||
-           ends_with(name, ".db.damaged");
+           ends_with(name, ".db-shm") || ends_with(name, ".db-journal") ||
+           ends_with(name, ".db.cache") || ends_with(name, ".db.damaged");
 }
 
 /* What was found out about a store is found out again. */

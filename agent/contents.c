@@ -1,8 +1,10 @@
 /*
- *   store --chunk--> feed_work (inflate, parse, on a worker) --lines--> take() --> next
- * chunk
+ *   store --4 MiB--> feed_work (inflate, parse, on a worker) --lines--> batch
  *
- * One reader for all shards, because it checks the order across them.
+ * A piece of a shard is fetched whole before any of it is read: no operation of the
+ * store is open while the caller is at work with the lines, which may want the store
+ * too.  It is fed in small steps, because some bytes can stand for many lines.  One
+ * reader for all shards, because it checks the order across them.
  */
 #include "agent/contents.h"
 
@@ -11,21 +13,22 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "transfer/memory_body.h"
+
+enum { FETCH_BYTES = 4 << 20, FEED_BYTES = 64 << 10 };
 
 struct contents {
     struct agent *agent;
-    contents_take_fn *take;
-    void *ctx;
+    const struct version *version;
     struct manifest_reader *reader;
+    size_t shard;  /* that is read, or comes next */
+    bool is_begun; /* it is read: sha256 is in use */
     struct sha256 sha256;
+    uint64_t offset, size; /* of what comes next in the shard; of all of it */
+    struct span piece;     /* fetched, owned */
+    size_t n_fed;          /* of the piece */
     struct manifest_line *lines;
     size_t n_lines, lines_room;
-    struct contents_batch batch; /* what take() has */
-    struct sink sink;
-    struct span chunk;
-    body_done_fn *chunk_done;
-    void *chunk_ctx;
-    struct work work;
     struct error err;
 };
 
@@ -84,97 +87,167 @@ static int on_line(void *ctx, const struct manifest_line *line, struct error *er
 static void feed_work(void *ctx)
 {
     struct contents *c = ctx;
+    struct span step = {c->piece.data + c->n_fed, c->piece.size - c->n_fed};
 
-    sha256_add(&c->sha256, c->chunk.data, c->chunk.size);
-    manifest_reader_feed(c->reader, c->chunk, &c->err);
+    if (step.size > FEED_BYTES)
+        step.size = FEED_BYTES;
+    c->n_fed += step.size;
+    sha256_add(&c->sha256, step.data, step.size);
+    manifest_reader_feed(c->reader, step, &c->err);
 }
 
-static void on_taken(void *ctx, const struct error *err)
+/* ---- shards ---- */
+
+static const struct datastore_shard *shard_of(const struct contents *c)
 {
-    struct contents *c = ctx;
-
-    error_keep_first(&c->err, err);
-    forget_lines(c);
-    c->chunk_done(c->chunk_ctx, c->err.kind == ERROR_NONE ? NULL : &c->err);
+    return &c->version->record.shards[c->shard];
 }
 
-static void on_fed(void *ctx)
+static void begin_shard(struct contents *c)
 {
-    struct contents *c = ctx;
-
-    c->batch = (struct contents_batch){c->lines, c->n_lines};
-    if (c->err.kind != ERROR_NONE)
-        on_taken(c, NULL);
-    else
-        c->take(c->ctx, &c->batch, on_taken, c);
+    sha256_init(&c->sha256);
+    c->is_begun = true;
+    c->offset = 0;
+    c->size = UINT64_MAX; /* the store will say */
 }
 
-static void sink_write(struct sink *sink, struct span bytes, body_done_fn *done,
-                       void *ctx)
-{
-    struct contents *c =
-        (struct contents *)((char *)sink - offsetof(struct contents, sink));
-
-    c->chunk = bytes;
-    c->chunk_done = done;
-    c->chunk_ctx = ctx;
-    loop_work(&c->agent->loop, &c->work, feed_work, on_fed, c);
-}
-
-static int check_shard(struct contents *c, const struct datastore_shard *shard,
-                       struct error *err)
+static int end_shard(struct contents *c, struct error *err)
 {
     uint8_t sha256[DIGEST_SHA256_BYTES];
     struct text hex = {0};
     int status = 0;
 
     sha256_end(&c->sha256, sha256);
+    c->is_begun = false;
     text_add_hex(&hex, sha256, sizeof sha256);
-    if (strcmp(text_string(&hex), shard->sha256) != 0)
+    if (strcmp(text_string(&hex), shard_of(c)->sha256) != 0)
         status = error_set(err, ERROR_CORRUPT, 0,
                            "its SHA-256 is not the one that datastore.json names");
     else
         status = manifest_reader_end(c->reader, err);
     text_free(&hex);
+    c->shard++;
     return status;
 }
 
-static int read_shard(struct contents *c, const char *key,
-                      const struct datastore_shard *shard, struct error *err)
+static int fetch(struct contents *c, const char *key, struct error *err)
 {
-    struct store_op op = {.verb = STORE_GET, .key = key, .size = UINT64_MAX};
+    struct store_op op = {
+        .verb = STORE_GET, .key = key, .offset = c->offset, .size = FETCH_BYTES};
+    struct memory_sink sink;
     int status;
 
-    sha256_init(&c->sha256);
-    op.sink = &c->sink;
+    free(c->piece.data);
+    memory_sink_init(&sink, &c->agent->loop, FETCH_BYTES);
+    op.sink = &sink.sink;
     status = agent_do(c->agent, &op, err);
+    c->piece = sink.bytes;
+    c->n_fed = 0;
+    c->offset += sink.bytes.size;
+    c->size = op.answer.size;
     store_op_clear(&op);
-    if (status == 0)
-        return check_shard(c, shard, err);
-    sha256_free(&c->sha256);
-    return -1;
+    if (status == 0 && c->piece.size == 0 && c->offset < c->size)
+        return error_set(err, ERROR_CORRUPT, 0, "it ends early");
+    return status;
+}
+
+/* Have something to feed.  1: there is, 0: all has been fed, -1: error. */
+static int get_piece(struct contents *c, const char *key, struct error *err)
+{
+    if (c->n_fed < c->piece.size)
+        return 1;
+    if (!c->is_begun)
+        begin_shard(c);
+    if (c->offset < c->size && fetch(c, key, err) != 0)
+        return -1;
+    return c->n_fed < c->piece.size;
+}
+
+/* One step.  0, or -1 with *err. */
+static int read_some(struct contents *c, struct error *err)
+{
+    struct text key = {0};
+    int status;
+
+    text_add_format(&key, "%s/v%" PRIu64 "/%s", c->version->name, c->version->number,
+                    shard_of(c)->key);
+    status = get_piece(c, text_string(&key), err);
+    if (status == 1) {
+        agent_work(c->agent, feed_work, c);
+        *err = c->err;
+        status = err->kind == ERROR_NONE ? 0 : -1;
+    } else if (status == 0) {
+        status = end_shard(c, err);
+    }
+    if (status != 0)
+        error_wrap(err, "the manifest %s", text_string(&key));
+    text_free(&key);
+    return status;
+}
+
+/* ---- the face ---- */
+
+struct contents *contents_open(struct agent *a, const struct version *v)
+{
+    struct contents *c = mem_new(1, sizeof *c);
+
+    c->agent = a;
+    c->version = v;
+    c->reader = manifest_reader_new(on_line, c);
+    return c;
+}
+
+int contents_next(struct contents *c, struct contents_batch *batch, struct error *err)
+{
+    forget_lines(c);
+    while (c->n_lines == 0 && c->shard < c->version->record.n_shards)
+        if (read_some(c, err) != 0)
+            return -1;
+    *batch = (struct contents_batch){c->lines, c->n_lines};
+    return c->n_lines > 0;
+}
+
+void contents_close(struct contents *c)
+{
+    if (c->is_begun)
+        sha256_free(&c->sha256);
+    manifest_reader_free(c->reader);
+    forget_lines(c);
+    free(c->lines);
+    free(c->piece.data);
+    free(c);
+}
+
+struct taking {
+    bool is_over;
+    struct error err;
+};
+
+static void on_taken(void *ctx, const struct error *err)
+{
+    struct taking *taking = ctx;
+
+    error_keep_first(&taking->err, err);
+    taking->is_over = true;
 }
 
 int contents_read(struct agent *a, const struct version *v, contents_take_fn *take,
                   void *ctx, struct error *err)
 {
-    struct contents c = {.agent = a, .take = take, .ctx = ctx};
-    struct text key = {0};
-    int status = 0;
+    struct contents *c = contents_open(a, v);
+    struct contents_batch batch;
+    int status;
 
-    c.sink.write = sink_write;
-    c.reader = manifest_reader_new(on_line, &c);
-    for (size_t i = 0; i < v->record.n_shards && status == 0; i++) {
-        text_clear(&key);
-        text_add_format(&key, "%s/v%" PRIu64 "/%s", v->name, v->number,
-                        v->record.shards[i].key);
-        status = read_shard(&c, text_string(&key), &v->record.shards[i], err);
-        if (status != 0)
-            error_wrap(err, "the manifest %s", text_string(&key));
+    while ((status = contents_next(c, &batch, err)) == 1) {
+        struct taking taking = {0};
+        take(ctx, &batch, on_taken, &taking);
+        loop_run_until(&a->loop, &taking.is_over);
+        if (taking.err.kind != ERROR_NONE) {
+            *err = taking.err;
+            status = -1;
+            break;
+        }
     }
-    manifest_reader_free(c.reader);
-    forget_lines(&c);
-    free(c.lines);
-    text_free(&key);
+    contents_close(c);
     return status;
 }

@@ -25,6 +25,7 @@ static command_fn *const commands[] = {
     [COMMAND_LIST] = command_list,
     [COMMAND_STATUS] = command_status,
     [COMMAND_STOP] = command_stop,
+    [COMMAND_DIFF] = command_diff,
     [COMMAND_FILES] = command_files,
     [COMMAND_VERIFY] = command_verify,
     [COMMAND_DELETE] = command_delete,

@@ -30,6 +30,7 @@ enum command {
     COMMAND_STATUS,
     COMMAND_STOP,
     COMMAND_FILES,
+    COMMAND_DIFF,
     COMMAND_VERIFY,
     COMMAND_DELETE,
     COMMAND_PRUNE,
@@ -48,7 +49,7 @@ struct options {
     const char *name; /* a valid name, or NULL */
     const char *cluster;
     bool json, quiet, verbose, yes, global, show_incomplete, incomplete, watch, deep;
-    bool dry_run, fresh, take_over, skip_unreadable, no_delta;
+    bool dry_run, fresh, take_over, skip_unreadable, no_delta, if_changed;
     enum walk_symlinks symlinks;
     struct filter *filter; /* create: --exclude... in the order given; else NULL */
     const char *files_from;

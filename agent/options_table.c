@@ -21,7 +21,7 @@ enum {
     PRUNE = 1 << COMMAND_PRUNE,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
-    READ = 1 << COMMAND_FILES | 1 << COMMAND_URL | VERIFY,
+    READ = 1 << COMMAND_FILES | 1 << COMMAND_DIFF | 1 << COMMAND_URL | VERIFY,
     REMOVE = DELETE | PRUNE
 };
 
@@ -118,6 +118,8 @@ static const struct option_spec options[] = {
      "take a session that runs elsewhere", NULL},
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
      "send everything (as this version always does)", NULL},
+    {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
+     "no new version when nothing has changed", NULL},
 };
 
 /* ---- checks ---- */
@@ -225,6 +227,13 @@ static const struct command_spec commands[] = {
     {COMMAND_FILES, "datastore", "files", "NAME[:VERSION] [PREFIX]", 1, 2,
      "List the files of a datastore", NULL, "grid datastore files imagenet:2 train/",
      NULL},
+    {COMMAND_DIFF, "datastore", "diff", "NAME[:VERSION] [NAME[:VERSION]]", 1, 2,
+     "Show what differs between two versions",
+     "Added, removed, or changed in type, size, content, mode or link target, by the\n"
+     "manifests alone; times do not count.  One version is compared with the one\n"
+     "before it.  The exit code is 0 where nothing differs, 1 where something does,\n"
+     "and 2 where they could not be compared.\n",
+     "grid datastore diff imagenet:1 imagenet:2", NULL},
     {COMMAND_VERIFY, "datastore", "verify", "NAME[:VERSION]", 1, 1,
      "Check every object against the manifest",
      "Present, and of the right size; --deep reads every byte back and compares its\n"

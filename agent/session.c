@@ -13,20 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
 #include "agent/publication.h"
-#include "agent/same_tree.h"
 #include "agent/session_impl.h"
 #include "agent/shape.h"
 #include "base/log.h"
 #include "base/mem.h"
-
-enum { LEAVE_OUT_MAX = 2 };
 
 /* Of a store that has never answered: it may be misspelt, or a laptop waking up. */
 enum { FIRST_CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 60 * 60 * 1000 };
@@ -91,31 +87,6 @@ static const struct ownership_events ownership_events = {on_lost, on_lapsed};
 
 /* ---- the objects ---- */
 
-static unsigned add_place(struct walk_place *places, unsigned n, const char *folder)
-{
-    struct stat st;
-
-    if (folder == NULL || stat(folder, &st) != 0)
-        return n;
-    places[n] = (struct walk_place){st.st_dev, st.st_ino};
-    return n + 1;
-}
-
-static void fill_walk(struct session *s, struct walk_options *walk,
-                      struct walk_place leave_out[LEAVE_OUT_MAX])
-{
-    *walk = (struct walk_options){
-        .root = s->place.path,
-        .scratch = s->files.folder,
-        .filter = s->options.filter,
-        .files_from = s->options.files_from,
-        .symlinks = s->options.symlinks,
-        .leave_out = leave_out,
-    };
-    walk->n_leave_out = add_place(leave_out, 0, store_folder(s->agent.store));
-    walk->n_leave_out = add_place(leave_out, walk->n_leave_out, s->files.folder);
-}
-
 static void on_warning(void *ctx, const char *kind, const char *path,
                        const char *message)
 {
@@ -136,13 +107,12 @@ static const struct delivery_events delivery_events = {on_warning, on_failed};
 
 static int deliver(struct session *s, struct error *err)
 {
-    struct walk_place leave_out[LEAVE_OUT_MAX];
-    struct walk_options walk;
+    struct session_walk walk;
     const struct delivery_options options = {
         .agent = &s->agent,
         .checkpoint = s->checkpoint,
         .report = s->report,
-        .source = &walk,
+        .source = &walk.options,
         .prefix = s->own.prefix,
         .part_size = s->own.record.part_size,
         .skip_unreadable = s->q->options->skip_unreadable,
@@ -150,7 +120,7 @@ static int deliver(struct session *s, struct error *err)
         .ctx = s,
     };
 
-    fill_walk(s, &walk, leave_out);
+    session_fill_walk(s, &walk);
     return delivery_run(&s->delivery, &options, err);
 }
 
@@ -239,15 +209,11 @@ static int begin_after_published(struct session *s, struct error *err)
  * was published the user has what was asked for; else this is a new version. */
 static int finish_published(struct session *s, struct error *err)
 {
-    struct walk_place leave_out[LEAVE_OUT_MAX];
-    struct walk_options walk;
     struct version v;
-    int is_same = -1;
+    int is_same;
 
     tidy_up(s);
-    fill_walk(s, &walk, leave_out);
-    if (catalog_find(&s->agent, s->name, s->own.version, &v, err) == 0)
-        is_same = same_tree(&s->agent, &v, &walk, err);
+    is_same = session_compare(s, s->own.version, &v, err);
     if (is_same == 1) {
         session_tell_begun(s);
         session_tell_published(s, &v.record);
@@ -375,9 +341,13 @@ static void session_announce(struct session *s)
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
 
-/* All of it, from the owned number on. */
+/* All of it, from the owned number on; nothing, where none was needed. */
 static int session_go(struct session *s, struct error *err)
 {
+    if (s->unchanged != 0) {
+        session_tell_unchanged(s);
+        return 0;
+    }
     session_announce(s);
     if (s->is_published) {
         if (finish_published(s, err) != 0)

@@ -95,6 +95,15 @@ void session_tell_published(struct session *s, const struct datastore_record *r)
     free(url);
 }
 
+void session_tell_unchanged(struct session *s)
+{
+    struct event event = {.kind = EVENT_UNCHANGED};
+
+    event.unchanged.name = s->name;
+    event.unchanged.version = s->unchanged;
+    tell(s, &event);
+}
+
 /* ---- the end of a session that is not published ---- */
 
 /* Is there anything to go on with, from this run or from one before it?  A store that

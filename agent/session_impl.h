@@ -1,6 +1,7 @@
 #ifndef AGENT_SESSION_IMPL_H
 #define AGENT_SESSION_IMPL_H
 
+#include "agent/catalog.h"
 #include "agent/control.h"
 #include "agent/delivery.h"
 #include "agent/ownership.h"
@@ -11,7 +12,7 @@
 #include "agent/session_status.h"
 #include "agent/signals.h"
 
-/* Private to the session: what its three files share. */
+/* Private to the session: what its files share. */
 struct session {
     const struct session_request *q;
     struct options options; /* q's, with the shape of the session that is resumed */
@@ -29,6 +30,8 @@ struct session {
     bool was_reserving; /* the last run was killed meanwhile: its id, with which it may
                            have claimed a number, is taken up */
     bool is_published;  /* found so: only the tidying up is left */
+    uint64_t unchanged; /* the version that still holds the source: there is no session;
+                           else 0 */
     struct report *report;
     struct session_status status;
     char host[256]; /* status.host: the record's is replaced with each signature */
@@ -49,7 +52,7 @@ void session_close_checkpoint(struct session *s);
 /*
  * Open the checkpoint, find out which session this is, and own its version number: a
  * new one, or the one that an earlier run left, here or (without a checkpoint) in the
- * store.
+ * store.  With --if-changed there may be none: s->unchanged.
  */
 int session_open(struct session *s, struct error *err);
 
@@ -59,6 +62,23 @@ int session_begin_next(struct session *s, struct error *err);
 
 /* Wait until all notes are committed. */
 int session_flush(struct session *s, struct error *err);
+
+/* ---- its source: session_source.c ---- */
+
+enum { SESSION_LEAVE_OUT_MAX = 2 };
+
+struct session_walk {
+    struct walk_options options;
+    struct walk_place leave_out[SESSION_LEAVE_OUT_MAX]; /* what the options point to */
+};
+
+/* What is to be walked; not to be moved. */
+void session_fill_walk(struct session *s, struct session_walk *walk);
+
+/* Is the source still what the published version `number` (0: the newest) holds?  1: yes,
+ * 0: no, -1: it could not be told.  *v is what was found of it, to be freed in any case. */
+int session_compare(struct session *s, uint64_t number, struct version *v,
+                    struct error *err);
 
 /* ---- what it tells: session_events.c ---- */
 
@@ -73,6 +93,7 @@ void session_tell_begun(struct session *s);
 /* The store does not answer: what is waited for; NULL: it answers again. */
 void session_tell_away(struct session *s, const struct error *err);
 
+void session_tell_unchanged(struct session *s);
 void session_tell_published(struct session *s, const struct datastore_record *r);
 
 /* The end without a publication, from the first error: the program's exit code, the

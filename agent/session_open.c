@@ -12,6 +12,8 @@
  *   published         -                              begin a new one; the old data
  *                                                    base stays as a cache
  *
+ * With --if-changed none is begun where the newest version holds the source as it is.
+ *
  * The session id is drawn and committed before the store hears of it.
  */
 #include <errno.h>
@@ -393,7 +395,7 @@ static int choose_session(struct session *s, struct error *err)
     int status = 0;
 
     if (published != NULL) {
-        status = begin_new_checkpoint(s, "cache", err);
+        status = 0; /* of another version, and kept until that has a successor */
     } else if (session_id != NULL && strlen(session_id) == 2 * RECORD_ID_BYTES) {
         if (s->q->options->fresh) {
             status = give_up_old(s, session_id, err);
@@ -413,9 +415,42 @@ static int choose_session(struct session *s, struct error *err)
     return status;
 }
 
+/* The data base of a version that was published is set aside. */
+static int leave_published(struct session *s, struct error *err)
+{
+    char *published = checkpoint_get(s->checkpoint, "published");
+    bool is_published = published != NULL;
+
+    free(published);
+    return is_published ? begin_new_checkpoint(s, "cache", err) : 0;
+}
+
+/*
+ * With --if-changed: does the newest version hold what the source is?  Then s->unchanged
+ * says so.  One that cannot be read any more holds nothing.
+ */
+static int find_unchanged(struct session *s, struct error *err)
+{
+    struct version v;
+    int status;
+
+    if (!s->q->options->if_changed)
+        return 0;
+    status = session_compare(s, 0, &v, err);
+    if (status == 1)
+        s->unchanged = v.number;
+    if (status == -1 && (err->kind == ERROR_NOT_FOUND || err->kind == ERROR_CORRUPT)) {
+        if (v.status == VERSION_SUCCEEDED || v.status == VERSION_DAMAGED)
+            session_warn(s, "damaged_version", NULL, err->text);
+        status = 0;
+    }
+    version_free(&v);
+    return status < 0 ? -1 : 0;
+}
+
 int session_begin_next(struct session *s, struct error *err)
 {
-    if (begin_new_checkpoint(s, "cache", err) != 0)
+    if (leave_published(s, err) != 0)
         return -1;
     agent_random_hex(s->own.record.run, RECORD_ID_BYTES);
     s->is_resumed = false;
@@ -439,5 +474,11 @@ int session_open(struct session *s, struct error *err)
         return error_set(err, ERROR_NOT_FOUND, 0,
                          "there is no interrupted upload of %s on cluster %s to resume",
                          s->name, s->agent.cluster);
-    return status == 0 ? begin_session(s, err) : status < 0 ? -1 : 0;
+    if (status != 0)
+        return status < 0 ? -1 : 0;
+    if (find_unchanged(s, err) != 0)
+        return -1;
+    if (s->unchanged != 0)
+        return 0;
+    return leave_published(s, err) == 0 ? begin_session(s, err) : -1;
 }

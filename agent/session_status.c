@@ -21,6 +21,9 @@
 #include "base/span.h"
 #include "base/text.h"
 
+/* Each byte of its paths may take six in JSON. */
+enum { STATUS_MAX_BYTES = 64 << 10 };
+
 /* ---- writing ---- */
 
 static cJSON *format_status(const struct session_status *s)
@@ -31,14 +34,14 @@ static cJSON *format_status(const struct session_status *s)
     json_field_add_u64(object, "version", s->version);
     json_field_add_printable(object, "cluster", s->cluster);
     json_field_add_printable(object, "store", s->store);
-    json_field_add_printable(object, "source", s->source);
+    json_field_add_path(object, "source", s->source);
     json_field_add_printable(object, "session", s->session);
     json_field_add_printable(object, "host", s->host);
     json_field_add_u64(object, "pid", (uint64_t)s->pid);
     json_field_add_printable(object, "state", s->state);
     json_field_add_printable(object, "reason", s->reason);
-    json_field_add_printable(object, "log", s->log);
-    json_field_add_printable(object, "socket", s->socket);
+    json_field_add_path(object, "log", s->log);
+    json_field_add_path(object, "socket", s->socket);
     json_field_add_u64(object, "started_ms", (uint64_t)s->started_ms);
     json_field_add_u64(object, "updated_ms", (uint64_t)s->updated_ms);
     json_field_add_u64(object, "files_done", s->files_done);
@@ -98,14 +101,14 @@ static void parse_status(struct session_status *s, const cJSON *object)
     s->version = json_field_u64(object, "version");
     s->cluster = json_field_string(object, "cluster", "");
     s->store = json_field_string(object, "store", "");
-    s->source = json_field_string(object, "source", "");
+    s->source = json_field_path(object, "source", "");
     s->session = json_field_string(object, "session", "");
     s->host = json_field_string(object, "host", "");
     s->pid = json_field_i64(object, "pid");
     s->state = json_field_string(object, "state", "");
     s->reason = json_field_string(object, "reason", "");
-    s->log = json_field_string(object, "log", "");
-    s->socket = json_field_string(object, "socket", "");
+    s->log = json_field_path(object, "log", "");
+    s->socket = json_field_path(object, "socket", "");
     s->started_ms = json_field_i64(object, "started_ms");
     s->updated_ms = json_field_i64(object, "updated_ms");
     s->files_done = json_field_u64(object, "files_done");
@@ -122,7 +125,7 @@ static void parse_status(struct session_status *s, const cJSON *object)
 
 int session_status_read(struct session_status *s, const char *file, struct error *err)
 {
-    char buffer[32768];
+    char buffer[STATUS_MAX_BYTES];
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     ssize_t n;
     cJSON *object;

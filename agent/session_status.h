@@ -11,6 +11,7 @@
  * `resume` and other runs of the same command.
  */
 struct session_status {
+    /* source, log and socket are paths of any bytes: not to be shown as they are. */
     char *name, *cluster, *store, *source, *session, *host, *state, *log, *socket,
         *reason;
     uint64_t version;

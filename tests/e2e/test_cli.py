@@ -10,7 +10,7 @@ pytestmark = pytest.mark.fast
 
 COMMANDS = ["datastore create", "datastore resume", "datastore list", "datastore status",
             "datastore stop", "datastore files", "datastore verify", "datastore delete",
-            "datastore prune", "datastore url", "datastore clearcache", "user",
+            "datastore diff", "datastore prune", "datastore url", "datastore clearcache", "user",
             "user set-cluster-context", "cluster", "cluster delete", "login", "logout"]
 
 

@@ -228,6 +228,40 @@ def test_prune(grid, tree):
     assert grid.create_json(tree).event("published")["version"] == 5
 
 
+def test_prune_that_was_interrupted_is_finished(grid, tree):
+    write(tree, "a", "x")
+    for _ in range(4):
+        grid.create(tree)
+    (grid.version("tree", 1) / "deleted.json").write_text("{}")
+    result = grid("datastore", "prune", "--name", "tree", "--keep", "2", "--yes", code=0)
+    assert result.out.splitlines() == [f"deleted tree version {n}" for n in (1, 2)]
+    for number in (1, 2):
+        assert [p.name for p in grid.version("tree", number).iterdir()] == ["deleted.json"]
+    (grid.version("tree", 3) / "deleted.json").write_text("{}")
+    assert "version 3" in grid("datastore", "prune", "--name", "tree", "--keep", "2", code=0).out, "no question"
+    assert [p.name for p in grid.version("tree", 3).iterdir()] == ["deleted.json"]
+    assert "nothing to delete" in grid("datastore", "prune", "--name", "tree", "--keep", "1", code=0).out
+    grid.check("tree", tree, number=4)
+    grid("datastore", "prune", "--name", "nope", "--keep", "1", "--yes", code=1)
+    grid("datastore", "prune", "--name", "tree", "--keep", "0", "--yes", code=2)
+
+
+def test_prune_leaves_an_unfinished_session_alone(grid, tree, slow):
+    write(tree, "a", "x")
+    for _ in range(2):
+        grid.create(tree)
+    write_random(tree, "big", 64 * MIB)
+    running = grid.start("datastore", "create", tree, "--json", env=slow(60))
+    running.until_event("progress")
+    running.send(signal.SIGKILL)
+    running.process.wait()
+    grid("datastore", "prune", "--name", "tree", "--keep", "1", "--yes", code=0)
+    assert grid.published("tree") == [2]
+    session = grid.create_json(tree).event("session")
+    assert session["resumed"] and session["version"] == 3
+    grid.check("tree", tree, number=3)
+
+
 def test_delete_incomplete(grid, tree, slow):
     write_random(tree, "big", 64 * MIB)
     write(tree, "a", "x")

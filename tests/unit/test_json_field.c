@@ -51,6 +51,50 @@ static const struct {
     {"{\"n\":1e300}", 0, 0},
 };
 
+static void check_path(const char *path, const char *json)
+{
+    cJSON *object = cJSON_CreateObject(), *again;
+    char *found;
+
+    json_field_add_path(object, "p", path);
+    again = cJSON_Parse(json);
+    found = json_field_path(again, "p", NULL);
+    if (path == NULL)
+        assert_null(found);
+    else
+        assert_string_equal(found, path);
+    free(found);
+    cJSON_Delete(again);
+    check_printed(object, json);
+}
+
+static void paths_go_both_ways(void **state)
+{
+    (void)state;
+    check_path(NULL, "{}");
+    check_path("", "{\"p\":\"\"}");
+    check_path("\xc3\xa9\n\x1b\\", "{\"p\":\"\xc3\xa9\\n\\u001b\\\\\"}");
+    check_path("a\xff", "{\"p_b64\":\"Yf8=\"}");
+    check_path("/\xff\xfe\n", "{\"p_b64\":\"L//+Cg==\"}");
+}
+
+/* By another program. */
+static void malformed_paths(void **state)
+{
+    static const char *const objects[] = {"{}", "{\"p_b64\":7}", "{\"p_b64\":\"Y\"}",
+                                          "{\"p_b64\":\"AA==\"}"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+        cJSON *object = cJSON_Parse(objects[i]);
+        char *found = json_field_path(object, "p", "else");
+
+        assert_string_equal(found, "else");
+        free(found);
+        cJSON_Delete(object);
+    }
+}
+
 static void numbers_come_out(void **state)
 {
     (void)state;
@@ -90,8 +134,8 @@ static void strings_come_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_go_in),
-        cmocka_unit_test(numbers_come_out),
+        cmocka_unit_test(strings_go_in),    cmocka_unit_test(paths_go_both_ways),
+        cmocka_unit_test(malformed_paths),  cmocka_unit_test(numbers_come_out),
         cmocka_unit_test(strings_come_out),
     };
 

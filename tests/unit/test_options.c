@@ -72,6 +72,7 @@ static const struct {
     {"grid datastore prune --name n --keep 3", COMMAND_PRUNE, {0}},
     {"grid datastore url n path", COMMAND_URL, {"n", "path"}},
     {"grid datastore clearcache", COMMAND_CLEARCACHE, {0}},
+    {"grid datastore diff a:1 a:2", COMMAND_DIFF, {"a:1", "a:2"}},
 };
 
 static void expect_same(const char *a, const char *b)

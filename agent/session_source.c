@@ -1,0 +1,59 @@
+/*
+ * The source of a session as a walk, and that walk held against what is published.
+ */
+#include "agent/session_impl.h"
+
+#include <inttypes.h>
+#include <sys/stat.h>
+
+#include "agent/gauge.h"
+#include "agent/same_tree.h"
+
+static unsigned add_place(struct walk_place *places, unsigned n, const char *folder)
+{
+    struct stat st;
+
+    if (folder == NULL || stat(folder, &st) != 0)
+        return n;
+    places[n] = (struct walk_place){st.st_dev, st.st_ino};
+    return n + 1;
+}
+
+void session_fill_walk(struct session *s, struct session_walk *walk)
+{
+    unsigned n = add_place(walk->leave_out, 0, store_folder(s->agent.store));
+
+    n = add_place(walk->leave_out, n, s->files.folder);
+    walk->options = (struct walk_options){
+        .root = s->place.path,
+        .scratch = s->files.folder,
+        .filter = s->options.filter,
+        .files_from = s->options.files_from,
+        .symlinks = s->options.symlinks,
+        .leave_out = walk->leave_out,
+        .n_leave_out = n,
+    };
+}
+
+int session_compare(struct session *s, uint64_t number, struct version *v,
+                    struct error *err)
+{
+    struct gauge_options shown = {0};
+    struct text title = {0};
+    struct session_walk walk;
+    int status;
+
+    if (catalog_find(&s->agent, s->name, number, v, err) != 0)
+        return -1;
+    text_add_format(&title, "comparing with %s:%" PRIu64, v->name, v->number);
+    shown.title = text_string(&title);
+    shown.files = v->record.files;
+    if (!s->q->options->quiet)
+        gauge_start(&s->agent, &shown);
+    session_fill_walk(s, &walk);
+    status =
+        same_tree(&s->agent, v, &walk.options, s->q->options->skip_unreadable, err);
+    gauge_end(&s->agent);
+    text_free(&title);
+    return status;
+}
