@@ -1,6 +1,10 @@
 /*
- *   store --chunk--> feed_work (inflate, parse, on a worker) --lines--> take() --> next
- * chunk
+ *   store --a range--> feed_work (inflate, parse, on a worker) --lines--> take()
+ *     ^                                                                     |
+ *     +------------------------------ the next range ---------------------- +
+ *
+ * No request is held open while take() is at work, which may be for hours: where the
+ * store bears one request at a time, those of take() are that one.
  *
  * One reader for all shards, because it checks the order across them.
  */
@@ -12,6 +16,8 @@
 
 #include "base/mem.h"
 
+enum { RANGE_BYTES = 256 << 10 }; /* packed; of up to some 10,000 lines */
+
 struct contents {
     struct agent *agent;
     contents_take_fn *take;
@@ -21,6 +27,8 @@ struct contents {
     struct manifest_line *lines;
     size_t n_lines, lines_room;
     struct contents_batch batch; /* what take() has */
+    bool is_taken;
+    uint64_t offset; /* in the shard */
     struct sink sink;
     struct span chunk;
     body_done_fn *chunk_done;
@@ -89,24 +97,12 @@ static void feed_work(void *ctx)
     manifest_reader_feed(c->reader, c->chunk, &c->err);
 }
 
-static void on_taken(void *ctx, const struct error *err)
-{
-    struct contents *c = ctx;
-
-    error_keep_first(&c->err, err);
-    forget_lines(c);
-    c->chunk_done(c->chunk_ctx, c->err.kind == ERROR_NONE ? NULL : &c->err);
-}
-
 static void on_fed(void *ctx)
 {
     struct contents *c = ctx;
 
-    c->batch = (struct contents_batch){c->lines, c->n_lines};
-    if (c->err.kind != ERROR_NONE)
-        on_taken(c, NULL);
-    else
-        c->take(c->ctx, &c->batch, on_taken, c);
+    c->offset += c->chunk.size;
+    c->chunk_done(c->chunk_ctx, c->err.kind == ERROR_NONE ? NULL : &c->err);
 }
 
 static void sink_write(struct sink *sink, struct span bytes, body_done_fn *done,
@@ -139,17 +135,49 @@ static int check_shard(struct contents *c, const struct datastore_shard *shard,
     return status;
 }
 
+static void on_taken(void *ctx, const struct error *err)
+{
+    struct contents *c = ctx;
+
+    error_keep_first(&c->err, err);
+    c->is_taken = true;
+}
+
+static int give_lines(struct contents *c, struct error *err)
+{
+    c->batch = (struct contents_batch){c->lines, c->n_lines};
+    c->is_taken = false;
+    c->take(c->ctx, &c->batch, on_taken, c);
+    loop_run_until(&c->agent->loop, &c->is_taken);
+    forget_lines(c);
+    if (c->err.kind == ERROR_NONE)
+        return 0;
+    *err = c->err;
+    return -1;
+}
+
+static int read_ranges(struct contents *c, const char *key, struct error *err)
+{
+    struct store_op op = {.verb = STORE_GET, .key = key, .size = RANGE_BYTES};
+    int status;
+
+    op.sink = &c->sink;
+    c->offset = 0;
+    do {
+        op.offset = c->offset;
+        status = agent_do(c->agent, &op, err);
+        if (status == 0)
+            status = give_lines(c, err);
+    } while (status == 0 && c->offset > op.offset && c->offset < op.answer.size);
+    store_op_clear(&op);
+    return status;
+}
+
 static int read_shard(struct contents *c, const char *key,
                       const struct datastore_shard *shard, struct error *err)
 {
-    struct store_op op = {.verb = STORE_GET, .key = key, .size = UINT64_MAX};
-    int status;
-
     sha256_init(&c->sha256);
-    op.sink = &c->sink;
-    status = agent_do(c->agent, &op, err);
-    store_op_clear(&op);
-    if (status == 0)
+    if (read_ranges(c, key, err) == 0)
         return check_shard(c, shard, err);
     sha256_free(&c->sha256);
     return -1;

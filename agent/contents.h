@@ -17,7 +17,7 @@ struct contents_batch {
 
 /*
  * take() gets batch after batch, on the loop, and calls done() when it wants the next
- * (at once, or after operations of its own).  *err of done() ends the reading.
+ * (at once, or after operations of its own; no request is under way meanwhile).  *err of done() ends the reading.
  */
 typedef void contents_done_fn(void *ctx, const struct error *err);
 typedef void contents_take_fn(void *ctx, const struct contents_batch *batch,
