@@ -26,7 +26,8 @@ struct fetch {
     uint64_t there; /* bytes of earlier runs in fd */
     size_t n_blocks, next_block;
     struct block *blocks; /* under way */
-    struct error err;     /* the first */
+    bool is_cancelled;
+    struct error err; /* the first */
     struct work work;
 };
 
@@ -214,10 +215,20 @@ static void look_work(void *ctx)
         (void)landing_make(f->o.landing, &f->line->entry, &f->err);
 }
 
+static void fail_cancelled(struct fetch *f)
+{
+    struct error err;
+
+    error_set(&err, ERROR_CANCELLED, 0, "interrupted");
+    error_keep_first(&f->err, &err);
+}
+
 static void on_looked(void *ctx)
 {
     struct fetch *f = ctx;
 
+    if (f->is_cancelled && f->fd >= 0)
+        fail_cancelled(f);
     if (f->err.kind != ERROR_NONE || f->fd < 0) {
         if (f->found == LANDING_SAME)
             f->o.kept(f->o.ctx, f->line->entry.stamp.size);
@@ -241,14 +252,10 @@ void fetch_start(struct fetch *f)
 
 void fetch_cancel(struct fetch *f)
 {
-    struct error err;
-
-    if (f->phase == FETCH_PLACING || f->phase == FETCH_ENDED)
-        return; /* on its way */
-    error_set(&err, ERROR_CANCELLED, 0, "interrupted");
-    if (f->phase == FETCH_LOOKING)
-        return; /* its blocks will not be started: the owner sees to that */
-    error_keep_first(&f->err, &err);
+    f->is_cancelled = true;
+    if (f->phase != FETCH_BLOCKS)
+        return; /* seen when it has looked; else it is on its way to the end */
+    fail_cancelled(f);
     for (struct block *b = f->blocks; b != NULL; b = b->next)
         block_cancel(b);
     if (is_over(f))

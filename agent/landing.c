@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -196,8 +197,10 @@ static int spot_open(struct spot *s, const struct landing *l, const struct entry
                      struct error *err)
 {
     *s = (struct spot){.folder = -1};
-    if (!may_be(l, entry->path))
-        return error_set(err, ERROR_CORRUPT, 0, "no entry may have this path");
+    if (!may_be(l, entry->path)) {
+        error_set(err, ERROR_CORRUPT, 0, "no entry may have this path");
+        return -1;
+    }
     s->path = mem_copy_string(entry->path);
     if (walk_down(s, l) == 0)
         return 0;
