@@ -202,10 +202,15 @@ def test_killed_and_run_again(on_fake, grid, tree, out, download):  # noqa: F811
 
 
 @pytest.mark.fast
-def test_a_part_that_was_damaged_meanwhile(on_fake, grid, tree, out, download):  # noqa: F811
+@pytest.mark.parametrize("content", ["random", "zeros"])
+def test_a_part_that_was_damaged_meanwhile(on_fake, grid, tree, out, download, content):  # noqa: F811
     """A block of it that is not right is fetched, the others are not."""
     place = on_fake()
-    write_random(tree, "large", 4 * BLOCK)
+    if content == "random":
+        write_random(tree, "large", 4 * BLOCK)
+    else:
+        write(tree, "large")
+        os.truncate(tree / "large", 4 * BLOCK)
     grid.create(tree)
     place.s3.faults({"op": "GetObject", "key": "*large", "nth": 4, "fault": "error", "code": "AccessDenied", "status": 403})
     download("tree", "--jobs", "1", code=77)
@@ -214,7 +219,7 @@ def test_a_part_that_was_damaged_meanwhile(on_fake, grid, tree, out, download): 
     assert part.stat().st_size == 3 * BLOCK
     with open(part, "r+b") as f:
         f.seek(BLOCK + 17)
-        f.write(b"\0" * 100)
+        f.write(b"damage")
     seen = len(place.s3.recent_log("test"))
     download()
     assert sorted(n for n, _ in blocks_fetched(place.s3.recent_log("test"), "large", seen)) == [1, 3]

@@ -634,6 +634,8 @@ static void write_more(struct attempt *a)
         if (end - at < chunk.size)
             chunk.size = (size_t)(end - at);
         memcpy(chunk.data, a->object->bytes + at, chunk.size);
+        if (roll(100) < a->m->flip_percent)
+            chunk.data[roll((unsigned)chunk.size)] ^= 1;
         store_received(op, chunk.size);
         op->taken += chunk.size;
         a->is_moving = true;
