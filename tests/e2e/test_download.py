@@ -14,7 +14,7 @@ import subprocess
 import pytest
 import xxhash
 
-from gridtest import MIB, mixed_tree, write, write_random
+from gridtest import MIB, killpoint, mixed_tree, write, write_random
 from rss import measured_run
 from s3servers import fake  # noqa: F401
 from test_names import ODD, PLAIN
@@ -301,6 +301,31 @@ def test_two_at_once(on_fake, grid, tree, out, download):  # noqa: F811
     assert listing(out) == listing(tree)
 
 
+@pytest.mark.fast
+def test_killed_at_any_call(grid, tree, out, download, tmp_path, rng, full):
+    """What is there under its name is right at every instant, and the next run finishes the job."""
+    write_random(tree, "large", 2 * BLOCK + 5)
+    write_random(tree, "one", 1 * MIB)
+    write(tree, "empty", "", 0o400)
+    write(tree, "d/small", "small", 0o444)
+    (tree / "d/folder").mkdir()
+    (tree / "link").symlink_to("one")
+    grid.create(tree, "--symlinks", "keep")
+    expected, count = listing(tree), tmp_path / "count"
+    download(env=killpoint(count_file=count))
+    calls = int.from_bytes(count.read_bytes(), "little")
+    assert calls > 100
+    for number in range(1, calls) if full else sorted(rng.sample(range(1, calls), 12)):
+        shutil.rmtree(out)
+        running = grid.start("datastore", "download", "tree", out, env=killpoint(at=number, when="after"))
+        if running.wait().code == 0:
+            continue  # there were fewer calls this time
+        for path, what in listing(out).items() if out.exists() else ():
+            assert path.startswith(b".grid-download-") or what[0] == "folder" or what == expected[path], (number, path)
+        download()
+        assert listing(out) == expected, number
+
+
 # ---- what is not right in the store
 
 
@@ -361,6 +386,31 @@ def test_an_object_that_is_always_damaged_is_fetched_twice(on_fake, grid, tree, 
     assert "damaged: small" in download(code=1).err
     assert len(blocks_fetched(place.s3.recent_log("test"), "small")) == 2
     assert not (out / "small").exists()
+
+
+@pytest.mark.fast
+def test_entries_without_a_hash(on_fake, grid, tree, out, download):  # noqa: F811
+    """Of an object that was copied inside the store its ETag is known; what is elsewhere is named."""
+    place = on_fake()
+    for name in ("copied", "else", "elsewhere"):
+        write(tree, name, "bytes of " + name)
+    grid.create(tree)
+    version = place.mirror("tree")
+
+    def edit(lines):
+        for line in lines:
+            del line["hash"]
+            line["etag"] = hashlib.md5(b"bytes of " + line["path"].encode()).hexdigest()
+        lines[1]["etag"] = "0" * 32
+        lines[2]["ref"] = "s3://other/key"
+        return lines
+    edit_manifest(version, edit)
+    for name in ("manifest/00000.jsonl.gz", "datastore.json"):
+        place.s3.boto.put_object(Bucket="test", Key=f"tree/v1/{name}", Body=(version / name).read_bytes())
+    result = download(code=1)
+    assert (out / "copied").read_text() == "bytes of copied"
+    assert "damaged: else: " in result.err and "missing: elsewhere: " in result.err and "s3://other/key" in result.err
+    assert not (out / "else").exists() and not (out / "elsewhere").exists()
 
 
 # ---- what is not right in the folder
