@@ -234,11 +234,9 @@ static const struct command_spec commands[] = {
      "grid datastore verify imagenet --deep", NULL},
     {COMMAND_DOWNLOAD, "datastore", "download", "NAME[:VERSION] DIR", 2, 2,
      "Fetch the files of a datastore into a folder",
-     "Every block is verified before it counts.  Interrupted, the same command goes "
-     "on\n"
-     "where it stopped.  Nothing that lies in DIR is overwritten: what is in the way "
-     "is\n"
-     "named, and all else is fetched.\n",
+     "Every block is verified before it counts.  Interrupted, the same command goes\n"
+     "on where it stopped.  Nothing that lies in DIR is overwritten: what is in the\n"
+     "way is named, and all else is fetched.\n",
      "grid datastore download imagenet:2 ./imagenet", NULL},
     {COMMAND_DELETE, "datastore", "delete", "", 0, 0,
      "Delete a version, or an unfinished session", NULL,
