@@ -28,6 +28,7 @@ int command_diff(const struct command_context *c);
 int command_files(const struct command_context *c);
 int command_url(const struct command_context *c);
 int command_verify(const struct command_context *c);
+int command_download(const struct command_context *c);
 int command_delete(const struct command_context *c);
 int command_prune(const struct command_context *c);
 int command_user(const struct command_context *c);

@@ -167,6 +167,14 @@ void gauge_give_way(struct gauge *g, bool is_stdout)
     g->is_drawn = false;
 }
 
+void gauge_show(struct gauge *g)
+{
+    if (g == NULL)
+        return;
+    gauge_give_way(g, false);
+    print(g);
+}
+
 static void on_closed(uv_handle_t *timer)
 {
     struct gauge *g = timer->data;

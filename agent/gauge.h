@@ -26,6 +26,9 @@ void gauge_start(struct agent *a, const struct gauge_options *options);
 void gauge_add_files(struct gauge *g, uint64_t n);
 void gauge_add_bytes(struct gauge *g, uint64_t n);
 
+/* SIGUSR1: the line, now. */
+void gauge_show(struct gauge *g);
+
 /* Something else will be written: to stderr, or (is_stdout) to what may be the same
  * terminal. */
 void gauge_give_way(struct gauge *g, bool is_stdout);

@@ -28,6 +28,7 @@ static command_fn *const commands[] = {
     [COMMAND_DIFF] = command_diff,
     [COMMAND_FILES] = command_files,
     [COMMAND_VERIFY] = command_verify,
+    [COMMAND_DOWNLOAD] = command_download,
     [COMMAND_DELETE] = command_delete,
     [COMMAND_PRUNE] = command_prune,
     [COMMAND_URL] = command_url,

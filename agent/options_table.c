@@ -17,11 +17,14 @@ enum {
     STATUS = 1 << COMMAND_STATUS,
     STOP = 1 << COMMAND_STOP,
     VERIFY = 1 << COMMAND_VERIFY,
+    DOWNLOAD = 1 << COMMAND_DOWNLOAD,
     DELETE = 1 << COMMAND_DELETE,
     PRUNE = 1 << COMMAND_PRUNE,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
-    READ = 1 << COMMAND_FILES | 1 << COMMAND_DIFF | 1 << COMMAND_URL | VERIFY,
+    TRANSFER = UPLOAD | DOWNLOAD,
+    READ =
+        1 << COMMAND_FILES | 1 << COMMAND_DIFF | 1 << COMMAND_URL | VERIFY | DOWNLOAD,
     REMOVE = DELETE | PRUNE
 };
 
@@ -97,19 +100,19 @@ static const struct option_spec options[] = {
      NULL},
     {USER | CLUSTER | UPLOAD | LIST | STATUS | READ, "json", NULL, OPTION_FLAG,
      offsetof(struct options, json), "one JSON object a line on stdout", NULL},
-    {UPLOAD | VERIFY | REMOVE, "quiet", NULL, OPTION_FLAG,
+    {TRANSFER | VERIFY | REMOVE, "quiet", NULL, OPTION_FLAG,
      offsetof(struct options, quiet), "errors and the result only", NULL},
     {UPLOAD, "verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
      "say more on stderr", NULL},
-    {UPLOAD, "jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
+    {TRANSFER, "jobs", "N", OPTION_JOBS, offsetof(struct options, jobs),
      "at most so many requests at once", "16"},
     {CREATE, "part-size", "SIZE", OPTION_SIZE, offsetof(struct options, part_size),
      "parts of large files; multiples of 16M", "64M"},
-    {UPLOAD, "max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
+    {TRANSFER, "max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
      "memory to stay below (64M)", "64M"},
     {UPLOAD, "bwlimit", "RATE", OPTION_SIZE, offsetof(struct options, bwlimit),
      "send at most so many bytes a second", "10M"},
-    {UPLOAD, "give-up-after", "DURATION", OPTION_DURATION,
+    {TRANSFER, "give-up-after", "DURATION", OPTION_DURATION,
      offsetof(struct options, give_up_after_ms),
      "end, resumably, when the network is away for so long", "2h"},
     {CREATE, "fresh", NULL, OPTION_FLAG, offsetof(struct options, fresh),
@@ -239,6 +242,12 @@ static const struct command_spec commands[] = {
      "Present, and of the right size; --deep reads every byte back and compares its\n"
      "hash.  (The manifest has hashes of the content, which a store cannot tell.)\n",
      "grid datastore verify imagenet --deep", NULL},
+    {COMMAND_DOWNLOAD, "datastore", "download", "NAME[:VERSION] DIR", 2, 2,
+     "Fetch the files of a datastore into a folder",
+     "Every block is verified before it counts.  Interrupted, the same command goes\n"
+     "on where it stopped.  Nothing that lies in DIR is overwritten: what is in the\n"
+     "way is named, and all else is fetched.\n",
+     "grid datastore download imagenet:2 ./imagenet", NULL},
     {COMMAND_DELETE, "datastore", "delete", "", 0, 0,
      "Delete a version, or an unfinished session", NULL,
      "grid datastore delete --name imagenet --version 2", check_delete},

@@ -10,10 +10,15 @@ import time
 
 def measured_create(grid, tmp_path, *args, timeout):
     """grid.create, and its peak resident size in KiB."""
+    return measured_run(grid, tmp_path, "datastore", "create", *args, timeout=timeout)
+
+
+def measured_run(grid, tmp_path, *args, timeout):
+    """A run that must succeed, and its peak resident size in KiB."""
     report = tmp_path / "usage"
     grid.prefix = [sys.executable, "-ISE", os.path.abspath(__file__), str(report)]
     started = time.monotonic()
-    grid.create(*args, timeout=timeout)
+    grid(*args, code=0, timeout=timeout)
     grid.prefix = []
     rss, cpu = report.read_text().split()
     print(f"peak {int(rss) / 1024:.1f} MiB, {float(cpu):.1f} CPU s, {time.monotonic() - started:.1f} s")

@@ -9,7 +9,7 @@ from gridtest import program, write
 pytestmark = pytest.mark.fast
 
 COMMANDS = ["datastore create", "datastore resume", "datastore list", "datastore status",
-            "datastore stop", "datastore files", "datastore verify", "datastore delete",
+            "datastore stop", "datastore files", "datastore verify", "datastore download", "datastore delete",
             "datastore diff", "datastore prune", "datastore url", "datastore clearcache", "user",
             "user set-cluster-context", "cluster", "cluster delete", "login", "logout"]
 

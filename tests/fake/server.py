@@ -158,7 +158,7 @@ class Server:
         entry = {"time": start, "start": start, "method": request.method, "op": None, "bucket": None, "key": None,
                  "uploadId": None, "partNumber": None, "bytes": 0, "wire_bytes": 0, "sent": 0, "status": 0,
                  "code": None, "conn": connection.number, "fault": None, "done": False, "committed": None,
-                 "target": request.target, "payload": request.header("x-amz-content-sha256"),
+                 "target": request.target, "range": request.header("range"), "payload": request.header("x-amz-content-sha256"),
                  "digests": sorted(n for n in request.headers if n in DIGESTS or n.startswith("x-amz-checksum-"))}
         connection.timeout_s = self.behaviour.body_timeout_s
         body, call = None, None

@@ -619,19 +619,23 @@ static void on_written(void *ctx, const struct error *err)
 static void write_more(struct attempt *a)
 {
     struct store_op *op = a->op;
-    uint64_t at = op->offset + op->taken;
+    uint64_t at = op->offset + op->taken, end = a->object->size;
     struct span chunk = op->buffer.bytes;
 
+    if (op->size < end - op->offset)
+        end = op->offset + op->size;
     if (is_cancelled(a))
         return;
-    if (at == a->object->size) {
+    if (at == end) {
         end_attempt(a, a->failing == FAIL_AFTER ? &a->failure : NULL);
     } else if (a->failing == FAIL_MIDWAY && roll(3) == 0) {
         end_attempt(a, &a->failure);
     } else {
-        if (a->object->size - at < chunk.size)
-            chunk.size = (size_t)(a->object->size - at);
+        if (end - at < chunk.size)
+            chunk.size = (size_t)(end - at);
         memcpy(chunk.data, a->object->bytes + at, chunk.size);
+        if (roll(100) < a->m->flip_percent)
+            chunk.data[roll((unsigned)chunk.size)] ^= 1;
         store_received(op, chunk.size);
         op->taken += chunk.size;
         a->is_moving = true;

@@ -41,6 +41,7 @@ struct memory_store {
     /* How it behaves. */
     unsigned bad_percent;    /* of attempts that fail, before or after their effect */
     unsigned forget_percent; /* of attempts that find their upload forgotten */
+    unsigned flip_percent;   /* of the chunks of a get that are damaged on the way */
     bool is_away;            /* nobody answers */
     bool has_md5_etags;      /* as S3's: see transfer/etag.h */
     bool has_folders;        /* a/b is a conflict where a is an object, and reverse */
