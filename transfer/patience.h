@@ -19,7 +19,7 @@ struct patience {
 
 enum {
     PATIENCE_FIRST_MS = 120 * 1000, /* before the first answer */
-    PATIENCE_LEAST_MS = 60 * 1000,  /* as TCP_USER_TIMEOUT: a dead host is noticed */
+    PATIENCE_LEAST_MS = 120 * 1000, /* a server that stands still for a minute is not left */
     PATIENCE_MOST_MS = 20 * 60 * 1000
 };
 
