@@ -19,7 +19,7 @@ struct patience {
 
 enum {
     PATIENCE_FIRST_MS = 120 * 1000, /* before the first answer */
-    PATIENCE_LEAST_MS = 120 * 1000, /* a server that stands still for a minute is not left */
+    PATIENCE_LEAST_MS = 120 * 1000, /* to stand still for a minute is forgiven */
     PATIENCE_MOST_MS = 20 * 60 * 1000
 };
 
