@@ -248,7 +248,7 @@ struct beat {
     uv_timer_t timer;
     enum { BEAT_IDLE, BEAT_LOOKING, BEAT_READING, BEAT_WRITING, BEAT_LOST } phase;
     bool is_running, is_closed;
-    uint64_t asked_ms; /* loop_boot_ms() */
+    uint64_t asked_ms; /* loop_boot_ms(): not while the network was away */
     unsigned n_looks;  /* since the record was written */
     struct text key, deleted_key, json;
     struct memory_sink sink;
@@ -348,6 +348,7 @@ static void on_beat_read(struct store_op *op, void *ctx)
     struct error err = op->err;
     bool is_ours = false;
 
+    b->asked_ms = op->answer.asked_ms;
     store_op_clear(op);
     if (err.kind == ERROR_NOT_FOUND)
         say_gone(b->ownership, &err);
@@ -377,7 +378,6 @@ static void beat_read(struct beat *b)
     b->phase = BEAT_READING;
     memory_sink_init(&b->sink, &o->agent->loop, RECORD_MAX);
     memset(&b->op, 0, sizeof b->op);
-    b->asked_ms = loop_boot_ms();
     b->op.verb = STORE_GET;
     b->op.key = text_string(&b->key);
     b->op.size = RECORD_MAX;

@@ -143,6 +143,8 @@ static void begin_attempt(struct store_op *op)
     queue_insert_before(&store->attempting, op);
     store_gate_on_attempt(store);
     op->answer.attempts++;
+    if (op->taken == 0)
+        op->answer.asked_ms = loop_boot_ms();
     store->counts.requests++;
     note_move(op, 1);
     if (op->answer.attempts > 1)

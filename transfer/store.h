@@ -158,6 +158,9 @@ struct store_op {
         struct store_item *items; /* owned by the op until started again or cleared */
         size_t n_items;
         unsigned attempts;
+        uint64_t
+            asked_ms; /* loop_boot_ms() as the attempt began that was answered; of a
+                              get that was interrupted, the first that brought bytes */
     } answer;
     bool body_failed; /* err came from the body or the sink, not from the store */
 
