@@ -287,8 +287,7 @@ static void part_name(char name[2 * DIGEST_SHA256_BYTES + 1], const struct entry
 
 static bool is_ours(int fd, struct stat *st)
 {
-    return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1 &&
-           st->st_uid == geteuid();
+    return fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1;
 }
 
 /* The one that is there, unless it cannot be used: then it goes. */
@@ -323,6 +322,12 @@ int landing_open_part(struct landing *l, const struct entry *file, int *fd,
     return 0;
 }
 
+/* Some file systems have no modes, or not those (vfat): the bytes are what matters. */
+static bool is_not_kept_here(int code)
+{
+    return code == EPERM || code == ENOTSUP || code == ENOSYS;
+}
+
 int landing_restore(const struct entry *file, int fd, struct error *err)
 {
     int64_t ns = file->stamp.mtime_ns, rest = (ns % NS + NS) % NS;
@@ -330,7 +335,8 @@ int landing_restore(const struct entry *file, int fd, struct error *err)
         {.tv_nsec = UTIME_OMIT},
         {.tv_sec = (time_t)((ns - rest) / NS), .tv_nsec = (long)rest}};
 
-    if (fchmod(fd, file->mode & 0777) != 0 || futimens(fd, times) != 0)
+    if ((fchmod(fd, file->mode & 0777) != 0 && !is_not_kept_here(errno)) ||
+        (futimens(fd, times) != 0 && !is_not_kept_here(errno)))
         return error_errno(err, errno, "cannot set its mode and time");
     return 0;
 }

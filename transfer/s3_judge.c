@@ -11,7 +11,10 @@
 #include "base/log.h"
 #include "transfer/s3_header.h"
 
-enum { CLOCK_OFF_S = 60 /* less is no reason for a refusal */ };
+enum {
+    CLOCK_OFF_S = 60, /* less is no reason for a refusal */
+    BARE_REFUSALS_MAX = 20
+};
 
 static struct s3_origin origin(const struct s3_request *r)
 {
@@ -94,7 +97,8 @@ static void judge_own_bucket(struct s3_request *r)
  * run out. */
 static void judge_bare_refusal(struct s3_request *r)
 {
-    if (r->is_quiet && r->status == 400 && r->s3->keys_worked)
+    if (r->is_quiet && r->status == 400 && r->s3->keys_worked &&
+        ++r->s3->n_bare_refusals < BARE_REFUSALS_MAX)
         r->verdict.kind = ERROR_TRANSIENT;
 }
 
@@ -151,6 +155,8 @@ static int judge_success(struct s3_request *r)
     if (r->needs_etag && etag[0] == '\0')
         return broken(r, "has no ETag");
     r->s3->keys_worked = true;
+    if (r->is_quiet)
+        r->s3->n_bare_refusals = 0;
     return 0;
 }
 

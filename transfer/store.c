@@ -360,6 +360,7 @@ static void on_failure(struct store_op *op, const struct error *err)
         end_cancelled(op);
     } else if (store_gate_concerns(store, err)) {
         store_gate_on_away(store, op, err);
+        op->failing_since_ms = 0; /* an outage is another matter */
         if (op->is_once)
             end(op, err);
         else

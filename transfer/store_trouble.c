@@ -1,6 +1,6 @@
 /*
- * Each verb has a count of its successes.  An operation notes it when its first attempt
- * fails, with the time: where the count has not moved since, nobody fares better.
+ * Each verb has a count of its successes.  An operation notes it whenever an attempt
+ * fails: where the count has not moved since its last failure, nobody fares better.
  */
 #include "transfer/store_trouble.h"
 
@@ -8,40 +8,64 @@
 
 enum {
     TOLD_AFTER_MS = 30 * 1000, /* that much is usual with a store under load */
-    ATTEMPTS_MAX = 100         /* a quarter of an hour: 90 pauses of 10 s on average */
+    ALONE_MAX = 100            /* a quarter of an hour: 90 pauses of 10 s on average */
 };
 
 _Static_assert((int)STORE_VERBS == (int)STORE_CREATE_BUCKET + 1, "one for each verb");
 
-static bool is_alone(const struct store *store, const struct store_op *op)
+static uint64_t later(uint64_t a, uint64_t b)
 {
-    return store->trouble.successes[op->verb] != op->successes_before;
+    return a > b ? a : b;
+}
+
+/* Since when nothing of its kind has succeeded. */
+static uint64_t since_ms(const struct store *store, const struct store_op *op)
+{
+    return later(op->failing_since_ms, store->trouble.success_ms[op->verb]);
 }
 
 static void note(struct store *store, const struct store_op *op,
                  const struct error *err)
 {
     struct store_trouble *t = &store->trouble;
+    uint64_t began_ms = since_ms(store, op);
 
-    if (loop_now_ms(store->loop) - op->failing_since_ms < TOLD_AFTER_MS)
+    if (loop_now_ms(store->loop) - began_ms < TOLD_AFTER_MS)
         return;
-    if (t->since_ms == 0 || op->failing_since_ms < t->since_ms)
-        t->since_ms = op->failing_since_ms;
+    if (t->since_ms == 0 || began_ms < t->since_ms)
+        t->since_ms = began_ms;
     t->verb = op->verb;
     t->err = *err;
+}
+
+/* Has one of its kind succeeded since its last failure?  It has failed once more. */
+static bool was_alone(struct store *store, struct store_op *op)
+{
+    uint64_t now_ms = loop_now_ms(store->loop);
+    uint64_t successes = store->trouble.successes[op->verb];
+    bool is_first = op->failing_since_ms == 0;
+    bool was = !is_first && successes != op->successes_before;
+
+    if (is_first) {
+        op->failing_since_ms = now_ms > 0 ? now_ms : 1;
+        op->failures_alone = 0;
+    }
+    op->successes_before = successes;
+    return was;
 }
 
 enum store_verdict store_trouble_on_failure(struct store *store, struct store_op *op,
                                             const struct error *err)
 {
-    uint64_t now_ms = loop_now_ms(store->loop);
+    uint64_t limit_ms = store->options.outage_ms;
 
-    if (op->failing_since_ms == 0) {
-        op->failing_since_ms = now_ms > 0 ? now_ms : 1;
-        op->successes_before = store->trouble.successes[op->verb];
+    if (was_alone(store, op)) {
+        if (err->kind == ERROR_TRANSIENT && ++op->failures_alone >= ALONE_MAX)
+            return VERDICT_END;
+        if (limit_ms > 0 && loop_now_ms(store->loop) - op->failing_since_ms >= limit_ms)
+            return VERDICT_END;
+        return VERDICT_RETRY;
     }
-    if (is_alone(store, op))
-        return op->failures >= ATTEMPTS_MAX ? VERDICT_END : VERDICT_RETRY;
     note(store, op, err);
     return store_trouble_left_ms(store, op) == 0 ? VERDICT_GIVE_UP : VERDICT_RETRY;
 }
@@ -49,6 +73,7 @@ enum store_verdict store_trouble_on_failure(struct store *store, struct store_op
 void store_trouble_on_success(struct store *store, const struct store_op *op)
 {
     store->trouble.successes[op->verb]++;
+    store->trouble.success_ms[op->verb] = loop_now_ms(store->loop);
 }
 
 void store_trouble_on_end(struct store *store, const struct store_op *op)
@@ -60,9 +85,9 @@ void store_trouble_on_end(struct store *store, const struct store_op *op)
 uint64_t store_trouble_left_ms(const struct store *store, const struct store_op *op)
 {
     uint64_t limit_ms = store->options.outage_ms;
-    uint64_t past_ms = loop_now_ms(store->loop) - op->failing_since_ms;
+    uint64_t past_ms = loop_now_ms(store->loop) - since_ms(store, op);
 
-    if (limit_ms == 0 || is_alone(store, op))
+    if (limit_ms == 0)
         return UINT64_MAX;
     return past_ms < limit_ms ? limit_ms - past_ms : 0;
 }

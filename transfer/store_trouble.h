@@ -11,9 +11,9 @@
  *
  *   * While no operation of a kind succeeds, it is an outage like one of the network: it
  *     lasts as long as it lasts, or as store_options.outage_ms allows.
- *   * Where others of its kind succeed and this one does not, the fault is its own: after
- *     a hundred attempts, about a quarter of an hour, it ends, since one object that the
- *     store will never take must not hold up all others.
+ *   * Where others of its kind succeed meanwhile, the fault is the operation's own: after
+ *     a hundred such failures it ends, since one object that the store will never take
+ *     must not be tried for ever; where it was only told to slow down, after outage_ms.
  *
  * Part of store.c.  On the loop; times are loop_now_ms().
  */
@@ -23,8 +23,8 @@ struct store_op;
 enum { STORE_VERBS = 14 };
 
 struct store_trouble {
-    uint64_t successes[STORE_VERBS];
-    uint64_t since_ms; /* 0: none worth a word */
+    uint64_t successes[STORE_VERBS], success_ms[STORE_VERBS]; /* how many, the last */
+    uint64_t since_ms;                                        /* 0: none worth a word */
     int verb;
     struct error err;
 };
@@ -41,7 +41,7 @@ void store_trouble_on_success(struct store *store, const struct store_op *op);
 /* op tries no more, whatever has come of it. */
 void store_trouble_on_end(struct store *store, const struct store_op *op);
 
-/* Until the store is given up for op's sake; UINT64_MAX: never. */
+/* For how long op, which has failed, is borne from now on; UINT64_MAX: for ever. */
 uint64_t store_trouble_left_ms(const struct store *store, const struct store_op *op);
 
 #endif

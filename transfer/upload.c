@@ -36,7 +36,7 @@
 enum { RESTARTS_MAX = 2 };
 
 /* Comparisons take no room of the store: without a limit of their own all parts of a
- * file would be under way at once.  As many as there are worker threads. */
+ * file would be under way at once. */
 enum { COMPARISONS_MAX = 4 };
 
 static const char *phase_name(enum upload_phase phase)

@@ -438,18 +438,42 @@ static void one_object_that_is_never_taken(void **state)
     struct fixture *f = *state;
     unsigned n;
 
-    open_store(f, 0, 50);
+    open_store(f, 0, 0);
     f->place.refused = "poison";
     start_key(f, 0, "poison");
-    run_for(f, 10);
+    for (n = 1; f->ops[0].phase != OP_IDLE; n++) {
+        start(f,
+              1); /* which is taken, between each two of its attempts and more often */
+        run_until_done(f, n);
+        if (f->ops[0].phase == OP_IDLE)
+            break;
+    }
+    assert_int_equal(f->ops[0].err.kind, ERROR_TRANSIENT);
+    assert_true(f->ops[0].answer.attempts >= 100);
+    assert_true(f->ops[0].answer.attempts < 150);
+    assert_null(store_away(f->store));
+}
+
+/* One success, and then nothing any more: that is an outage, whoever began to fail
+ * before it. */
+static void a_success_does_not_make_others_alone_for_ever(void **state)
+{
+    struct fixture *f = *state;
+
+    open_store(f, 0, 0);
+    f->place.refused = "poison";
+    start_key(f, 0, "poison");
+    while (f->ops[0].phase != OP_PAUSING)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
     start(f, 1);
+    run_until_done(f, 1);
+    f->place.refused = "";
+    while (f->place.n_attempts < 300)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    assert_int_equal(f->n_done, 1);
+    f->place.refused = NULL;
     run_until_done(f, 2);
-    n = f->ops[0].err.kind == ERROR_NONE;
-    assert_int_equal(f->ops[n].err.kind, ERROR_TRANSIENT);
-    assert_int_equal(f->ops[n].answer.attempts, 100);
-    start(f, 2);
-    run_until_done(f, 3);
-    assert_int_equal(f->ops[2].err.kind, ERROR_NONE);
+    assert_int_equal(f->ops[0].err.kind, ERROR_NONE);
 }
 
 static void who_pauses_leaves_the_place_to_others(void **state)
@@ -511,6 +535,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(refusals_have_the_limit_of_an_outage, begin,
                                         end),
         cmocka_unit_test_setup_teardown(one_object_that_is_never_taken, begin, end),
+        cmocka_unit_test_setup_teardown(a_success_does_not_make_others_alone_for_ever,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(who_pauses_leaves_the_place_to_others, begin,
                                         end),
         cmocka_unit_test_setup_teardown(half_a_minute_of_refusals_is_told, begin, end),
