@@ -63,7 +63,7 @@ enum store_verdict store_trouble_on_failure(struct store *store, struct store_op
         if (err->kind == ERROR_TRANSIENT && ++op->failures_alone >= ALONE_MAX)
             return VERDICT_END;
         if (limit_ms > 0 && loop_now_ms(store->loop) - op->failing_since_ms >= limit_ms)
-            return VERDICT_END;
+            return VERDICT_GIVE_UP;
         return VERDICT_RETRY;
     }
     note(store, op, err);

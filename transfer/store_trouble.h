@@ -13,7 +13,7 @@
  *     lasts as long as it lasts, or as store_options.outage_ms allows.
  *   * Where others of its kind succeed meanwhile, the fault is the operation's own: after
  *     a hundred such failures it ends, since one object that the store will never take
- *     must not be tried for ever; where it was only told to slow down, after outage_ms.
+ *     must not be tried for ever.  One that is only told to slow down has outage_ms.
  *
  * Part of store.c.  On the loop; times are loop_now_ms().
  */
