@@ -6,6 +6,7 @@ the address sanitizer, tests marked `large` (memory figures, gigabytes) are left
 
 import os
 import random
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    for number in (signal.SIGINT, signal.SIGQUIT):  # a shell's background job ignores them, and its children would, too
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     config.addinivalue_line("markers", "large: measures memory, or fills the disk; release build only")
     config.addinivalue_line("markers", "fast: a run of well under a second; run under asan too")
     config.addinivalue_line("markers", "full: only with --full")
