@@ -1,6 +1,6 @@
 /*
- *   TODO ---begin---> BUSY ---sent, confirmed---> STORED
- *   KNOWN --begin---> BUSY ---give_back---> TODO
+ *   MISSING ---begin---> BUSY ---sent, confirmed---> STORED
+ *   KNOWN --begin---> BUSY ---give_back---> MISSING
  *
  * Parts are begun in the order of their numbers: `next` goes up over those that do not
  * wait, and comes back to one that was compared and differs.
@@ -84,7 +84,7 @@ void part_table_take_up(struct part_table *t, struct known *known, bool must_com
 void part_table_reset(struct part_table *t)
 {
     for (uint32_t i = 0; i < t->layout.n_parts; i++)
-        t->states[i] = PART_TODO;
+        t->states[i] = PART_MISSING;
     t->n_stored = 0;
     t->bytes_stored = 0;
     t->next = 1;
@@ -94,7 +94,7 @@ uint32_t part_table_next(struct part_table *t, bool may_send)
 {
     for (; t->next <= t->layout.n_parts; t->next++) {
         enum part_state state = t->states[t->next - 1];
-        if (state == PART_KNOWN || (state == PART_TODO && may_send))
+        if (state == PART_KNOWN || (state == PART_MISSING && may_send))
             return t->next;
     }
     return 0;
@@ -113,7 +113,7 @@ void part_table_begin(struct part_table *t, uint32_t number)
 
 void part_table_give_back(struct part_table *t, uint32_t number)
 {
-    t->states[number - 1] = PART_TODO;
+    t->states[number - 1] = PART_MISSING;
     if (number < t->next)
         t->next = number;
 }

@@ -16,10 +16,10 @@
  * from 1.
  */
 enum part_state {
-    PART_TODO,   /* to be sent */
-    PART_KNOWN,  /* noted, but to be compared first */
-    PART_BUSY,   /* a piece has it */
-    PART_STORED, /* the store has it, and it is the file's content */
+    PART_MISSING, /* to be sent */
+    PART_KNOWN,   /* noted, but to be compared first */
+    PART_BUSY,    /* a piece has it */
+    PART_STORED,  /* the store has it, and it is the file's content */
 };
 
 struct part_table { /* zeroed: the file is not cut yet */

@@ -32,8 +32,7 @@ void patience_on_silence(struct patience *p, uint64_t allowed_ms)
 
 uint64_t patience_ms(const struct patience *p)
 {
-    uint64_t ms =
-        p->has_answer ? 2 * p->mean_ms + 4 * p->deviation_ms : PATIENCE_FIRST_MS;
+    uint64_t ms = 2 * p->mean_ms + 4 * p->deviation_ms;
 
     if (ms < PATIENCE_LEAST_MS)
         ms = PATIENCE_LEAST_MS;

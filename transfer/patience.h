@@ -18,7 +18,6 @@ struct patience {
 };
 
 enum {
-    PATIENCE_FIRST_MS = 120 * 1000, /* before the first answer */
     PATIENCE_LEAST_MS = 120 * 1000, /* to stand still for a minute is forgiven */
     PATIENCE_MOST_MS = 20 * 60 * 1000
 };

@@ -175,8 +175,8 @@ struct store_op {
     struct deferred soon;
     unsigned failures, throttled; /* attempts that ended so */
     uint64_t failing_since_ms;    /* 0: it does not */
-    uint64_t successes_before;    /* of others of its verb, at the last failure */
-    unsigned failures_alone;      /* while others succeeded */
+    uint64_t failed_ms;           /* the last time */
+    unsigned failures_alone;      /* while others of its verb succeeded */
     unsigned retry_after_s;       /* what the last answer asked for */
     uint64_t moved;               /* payload bytes of this attempt, either way */
     uint64_t taken;               /* get: bytes that the sink has, from all attempts */

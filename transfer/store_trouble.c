@@ -1,6 +1,6 @@
 /*
- * Each verb has a count of its successes.  An operation notes it whenever an attempt
- * fails: where the count has not moved since its last failure, nobody fares better.
+ * Each verb has the time of its last success: an operation whose last failure came after
+ * that fares no worse than all of its kind.
  */
 #include "transfer/store_trouble.h"
 
@@ -38,41 +38,43 @@ static void note(struct store *store, const struct store_op *op,
     t->err = *err;
 }
 
-/* Has one of its kind succeeded since its last failure?  It has failed once more. */
-static bool was_alone(struct store *store, struct store_op *op)
+static void begin(struct store_op *op, uint64_t now_ms)
 {
-    uint64_t now_ms = loop_now_ms(store->loop);
-    uint64_t successes = store->trouble.successes[op->verb];
-    bool is_first = op->failing_since_ms == 0;
-    bool was = !is_first && successes != op->successes_before;
+    op->failing_since_ms = op->failed_ms = now_ms > 0 ? now_ms : 1;
+    op->failures_alone = 0;
+}
 
-    if (is_first) {
-        op->failing_since_ms = now_ms > 0 ? now_ms : 1;
-        op->failures_alone = 0;
-    }
-    op->successes_before = successes;
-    return was;
+/* Others of its kind have succeeded since it failed last. */
+static enum store_verdict judge_alone(const struct store *store, struct store_op *op,
+                                      const struct error *err)
+{
+    uint64_t limit_ms = store->options.outage_ms;
+
+    if (err->kind == ERROR_TRANSIENT && ++op->failures_alone >= ALONE_MAX)
+        return VERDICT_END;
+    if (limit_ms > 0 && op->failed_ms - op->failing_since_ms >= limit_ms)
+        return VERDICT_GIVE_UP;
+    return VERDICT_RETRY;
 }
 
 enum store_verdict store_trouble_on_failure(struct store *store, struct store_op *op,
                                             const struct error *err)
 {
-    uint64_t limit_ms = store->options.outage_ms;
+    uint64_t now_ms = loop_now_ms(store->loop);
+    bool is_alone;
 
-    if (was_alone(store, op)) {
-        if (err->kind == ERROR_TRANSIENT && ++op->failures_alone >= ALONE_MAX)
-            return VERDICT_END;
-        if (limit_ms > 0 && loop_now_ms(store->loop) - op->failing_since_ms >= limit_ms)
-            return VERDICT_GIVE_UP;
-        return VERDICT_RETRY;
-    }
+    if (op->failing_since_ms == 0)
+        begin(op, now_ms);
+    is_alone = store->trouble.success_ms[op->verb] > op->failed_ms;
+    op->failed_ms = now_ms;
+    if (is_alone)
+        return judge_alone(store, op, err);
     note(store, op, err);
     return store_trouble_left_ms(store, op) == 0 ? VERDICT_GIVE_UP : VERDICT_RETRY;
 }
 
 void store_trouble_on_success(struct store *store, const struct store_op *op)
 {
-    store->trouble.successes[op->verb]++;
     store->trouble.success_ms[op->verb] = loop_now_ms(store->loop);
 }
 

@@ -23,8 +23,8 @@ struct store_op;
 enum { STORE_VERBS = 14 };
 
 struct store_trouble {
-    uint64_t successes[STORE_VERBS], success_ms[STORE_VERBS]; /* how many, the last */
-    uint64_t since_ms;                                        /* 0: none worth a word */
+    uint64_t success_ms[STORE_VERBS]; /* the last of each; 0: none yet */
+    uint64_t since_ms;                /* 0: none worth a word */
     int verb;
     struct error err;
 };

@@ -3,7 +3,7 @@
  * disk, a file system without locks.  Other processes are this program again, under
  * another name of argv[0], as the lock is one between processes.
  */
-#include "checkpoint_fixture.h"
+#include "checkpoint_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,24 +18,6 @@
 #include "base/span.h"
 
 enum { N_FILES = 20000, N_KILLS = 20 };
-
-static void name_of(char out[16], unsigned i)
-{
-    snprintf(out, 16, "f%06u", i);
-}
-
-static void plan_files(struct fixture *f, unsigned n)
-{
-    struct entry_batch batch = {0};
-    char name[16];
-
-    for (unsigned i = 0; i < n; i++) {
-        name_of(name, i);
-        add_file(&batch, name, 1, LONG_AGO_S);
-    }
-    add_file(&batch, "z-big", 1 << 30, LONG_AGO_S);
-    walk(f, &batch);
-}
 
 /* SEED in the environment runs the same again. */
 static unsigned take_seed(void)
@@ -90,36 +72,13 @@ static void say(int number)
 
 /* ---- kill -9 ---- */
 
-static unsigned first_to_do(struct fixture *f)
-{
-    struct plan_batch batch = {0};
-    unsigned i = N_FILES;
-
-    checkpoint_next(f->cp, "", 1, &batch, on_done, f);
-    assert_int_equal(answer(f), ERROR_NONE);
-    if (batch.n_items > 0 && batch.items[0].entry.path[0] == 'f')
-        i = (unsigned)strtoul(batch.items[0].entry.path + 1, NULL, 10);
-    plan_batch_free(&batch);
-    return i;
-}
-
 /* Sends file after file, and parts of the big one, and says what has been flushed. */
 static int be_writer(struct fixture *f)
 {
-    unsigned i;
-    char name[16];
-
     if (open_again(f) != ERROR_NONE)
         return 1;
-    for (i = first_to_do(f); i < N_FILES; i++) {
-        struct digest block = digest_like(i + 1);
-        struct part_record part = {.number = i + 1, .size = 10};
-
-        part.blocks = &block;
-        part.n_blocks = 1;
-        checkpoint_note_part(f->cp, "z-big", &part);
-        name_of(name, i);
-        store(f, name, stamp_of(1, LONG_AGO_S), READ_AT_S, i);
+    for (unsigned i = first_to_do(f, N_FILES); i < N_FILES; i++) {
+        note_both(f, i);
         if (i % 7 == 0) {
             if (flush(f) != ERROR_NONE)
                 return 2;
@@ -127,29 +86,6 @@ static int be_writer(struct fixture *f)
         }
     }
     return 0;
-}
-
-static void expect_flushed(struct fixture *f, unsigned n_flushed)
-{
-    struct checkpoint_totals t;
-    struct upload_record r;
-    unsigned n_stored = first_to_do(f);
-
-    assert_true(n_stored >= n_flushed);
-    checkpoint_totals(f->cp, &t);
-    assert_int_equal(t.files, N_FILES + 1);
-    assert_int_equal(t.files_stored, n_stored);
-    checkpoint_read_upload(f->cp, "z-big", &r, on_done, f);
-    assert_int_equal(answer(f), ERROR_NONE);
-    assert_true(r.n_parts == n_stored || r.n_parts == n_stored + 1);
-    assert_int_equal(t.part_bytes_stored, 10 * r.n_parts);
-    for (unsigned i = 0; i < r.n_parts; i++) {
-        struct digest d = digest_like(i + 1);
-
-        assert_int_equal(r.parts[i].number, i + 1);
-        assert_true(digest_is_same(r.parts[i].blocks, &d));
-    }
-    upload_record_free(&r);
 }
 
 static void what_was_flushed_survives_kill(void **state)
@@ -183,7 +119,7 @@ static void what_was_flushed_survives_kill(void **state)
             continue;
         close(output);
         assert_int_equal(open_again(&f), ERROR_NONE);
-        expect_flushed(&f, (unsigned)n_flushed);
+        expect_flushed(&f, N_FILES, (unsigned)n_flushed);
         close_it(&f);
     }
     teardown(&f);
@@ -268,7 +204,7 @@ static void without_locks_it_works_and_says_so(void **state)
     plan_files(&f, 10);
     reopen(&f);
     assert_false(f.lock_works);
-    assert_int_equal(first_to_do(&f), 0);
+    assert_int_equal(first_to_do(&f, 10), 0);
     close_it(&f);
     has_no_locks = false;
     assert_int_equal(open_again(&f), ERROR_NONE);

@@ -3,7 +3,7 @@
  * what is there of the rest is a whole.  Each seed is one session, cut at many points;
  * one that fails can be run alone: test_checkpoint_power SEED.
  */
-#include "checkpoint_fixture.h"
+#include "checkpoint_writer.h"
 
 #include "dice.h"
 #include "power_vfs.h"
@@ -22,43 +22,10 @@ struct session {
     unsigned n_marks;
 };
 
-static void plan_files(struct fixture *f)
-{
-    struct entry_batch batch = {0};
-    char name[16];
-
-    for (unsigned i = 0; i < N_FILES; i++) {
-        snprintf(name, sizeof name, "f%06u", i);
-        add_file(&batch, name, 1, LONG_AGO_S);
-    }
-    add_file(&batch, "z-big", 1 << 30, LONG_AGO_S);
-    walk(f, &batch);
-    checkpoint_note_upload(f->cp, "z-big",
-                           &(struct upload_note){.upload_id = "id",
-                                                 .part_size = 10,
-                                                 .block_size = 10,
-                                                 .stamp = stamp_of(1 << 30, LONG_AGO_S),
-                                                 .read_at_ns = READ_AT_S * second_ns});
-}
-
 static void mark(struct session *s, unsigned n_stored)
 {
     assert_int_equal(flush(&s->f), ERROR_NONE);
     s->marks[s->n_marks++] = (struct mark){power_vfs_count(), n_stored};
-}
-
-/* A part of the big file, and then one of the small ones. */
-static void note_both(struct fixture *f, unsigned i)
-{
-    struct digest block = digest_like(i + 1);
-    struct part_record part = {.number = i + 1, .size = 10};
-    char name[16];
-
-    part.blocks = &block;
-    part.n_blocks = 1;
-    checkpoint_note_part(f->cp, "z-big", &part);
-    snprintf(name, sizeof name, "f%06u", i);
-    store(f, name, stamp_of(1, LONG_AGO_S), READ_AT_S, i);
 }
 
 static void run_session(struct session *s)
@@ -67,7 +34,8 @@ static void run_session(struct session *s)
 
     power_vfs_record(true);
     setup(&s->f);
-    plan_files(&s->f);
+    plan_files(&s->f, N_FILES);
+    begin_upload(&s->f);
     mark(s, 0);
     for (unsigned i = 0; i < N_FILES; i++) {
         note_both(&s->f, i);
@@ -78,42 +46,6 @@ static void run_session(struct session *s)
     }
     close_it(&s->f);
     power_vfs_record(false);
-}
-
-static unsigned count_stored(struct fixture *f)
-{
-    struct plan_batch batch = {0};
-    unsigned n = N_FILES;
-
-    checkpoint_next(f->cp, "", 1, &batch, on_done, f);
-    assert_int_equal(answer(f), ERROR_NONE);
-    if (batch.n_items > 0 && batch.items[0].entry.path[0] == 'f')
-        n = (unsigned)strtoul(batch.items[0].entry.path + 1, NULL, 10);
-    plan_batch_free(&batch);
-    return n;
-}
-
-static void expect_stored(struct fixture *f, unsigned n_flushed)
-{
-    struct checkpoint_totals t;
-    struct upload_record r;
-    unsigned n_stored = count_stored(f);
-
-    assert_true(n_stored >= n_flushed);
-    checkpoint_totals(f->cp, &t);
-    assert_int_equal(t.files, N_FILES + 1);
-    assert_int_equal(t.files_stored, n_stored);
-    checkpoint_read_upload(f->cp, "z-big", &r, on_done, f);
-    assert_int_equal(answer(f), ERROR_NONE);
-    assert_true(r.n_parts == n_stored || r.n_parts == n_stored + 1);
-    assert_int_equal(t.part_bytes_stored, 10 * r.n_parts);
-    for (unsigned i = 0; i < r.n_parts; i++) {
-        struct digest d = digest_like(i + 1);
-
-        assert_int_equal(r.parts[i].number, i + 1);
-        assert_true(digest_is_same(r.parts[i].blocks, &d));
-    }
-    upload_record_free(&r);
 }
 
 /* What the next run finds, which then goes on. */
@@ -128,9 +60,9 @@ static void cut_at(const struct session *s, size_t n_changes)
     power_vfs_cut(n_changes, f.dir);
     assert_int_equal(open_again(&f), ERROR_NONE);
     if (last != NULL)
-        expect_stored(&f, last->n_stored);
+        expect_flushed(&f, N_FILES, last->n_stored);
     else
-        plan_files(&f);
+        plan_files(&f, N_FILES);
     assert_int_equal(flush(&f), ERROR_NONE);
     teardown(&f);
 }

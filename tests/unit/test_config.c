@@ -3,7 +3,6 @@
 #include "agent/config.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,8 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+
+#include "remove_tree.h"
 
 struct fixture {
     char home[64];
@@ -46,21 +47,13 @@ static int setup(void **state)
     return paths_find(&f->paths, &f->err);
 }
 
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
-{
-    (void)s;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
 
     config_free(&f->config);
     paths_free(&f->paths);
-    nftw(f->home, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(f->home);
     free(f);
     return 0;
 }

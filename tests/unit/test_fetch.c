@@ -8,7 +8,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include "base/mem.h"
 #include "dice.h"
 #include "memory_store.h"
+#include "remove_tree.h"
 
 enum { STORIES = 300, RUNS_MAX = 60, SIZE_MAX_BYTES = 3000 };
 
@@ -99,21 +99,13 @@ static void open_world(struct world *w)
     memory_store_put(&w->store, key, w->bytes, w->line.entry.stamp.size);
 }
 
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
-{
-    (void)s;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static void close_world(struct world *w)
 {
     memory_store_close(&w->store);
     memory_store_free(&w->store);
     loop_close(&w->loop);
     budget_free(w->budget);
-    nftw(w->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(w->top);
 }
 
 /* ---- what lies there ---- */

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +12,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "remove_tree.h"
 
 struct fixture {
     char top[64], dir[80], outside[80]; /* top/dir is the folder, top/outside is not */
@@ -35,20 +36,12 @@ static int setup(void **state)
     return landing_open(&f->landing, f->dir, "sha256:00", &f->err);
 }
 
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *ftw)
-{
-    (void)s;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static int teardown(void **state)
 {
     struct fixture *f = *state;
 
     landing_close(&f->landing, false);
-    nftw(f->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(f->top);
     free(f);
     return 0;
 }

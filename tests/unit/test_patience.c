@@ -15,7 +15,7 @@ static void nothing_is_known_at_first(void **state)
     struct patience p = {0};
 
     (void)state;
-    assert_int_equal(patience_ms(&p), PATIENCE_FIRST_MS);
+    assert_int_equal(patience_ms(&p), PATIENCE_LEAST_MS);
 }
 
 static void a_fast_server_is_given_the_least(void **state)
@@ -69,8 +69,8 @@ static void a_herd_counts_once(void **state)
 
     (void)state;
     for (int i = 0; i < 64; i++)
-        patience_on_silence(&p, PATIENCE_FIRST_MS);
-    assert_int_equal(patience_ms(&p), 2 * PATIENCE_FIRST_MS);
+        patience_on_silence(&p, PATIENCE_LEAST_MS);
+    assert_int_equal(patience_ms(&p), 2 * PATIENCE_LEAST_MS);
 }
 
 int main(void)

@@ -33,6 +33,8 @@
 #include "transfer/memory_body.h"
 #include "transfer/store_impl.h"
 
+#include "remove_tree.h"
+
 static unsigned rng = 1;
 static unsigned roll(unsigned n)
 {
@@ -76,13 +78,6 @@ static int begin(void **state)
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static int end(void **state)
 {
     struct fixture *f = *state;
@@ -91,7 +86,7 @@ static int end(void **state)
     store_close(f->store);
     loop_close(&f->loop);
     budget_free(f->budget);
-    nftw(f->base, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(f->base);
     free(f);
     return 0;
 }
@@ -936,7 +931,7 @@ static void abort_all_of_version(void *ctx)
     char path[512];
 
     snprintf(path, sizeof path, "%s/N/v1/tmp", f->root);
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(path);
 }
 
 static void test_put_whose_bytes_were_cleared_away_fails(void **state)

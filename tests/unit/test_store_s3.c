@@ -17,7 +17,6 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +31,8 @@
 #include "transfer/http.h"
 #include "transfer/memory_body.h"
 #include "transfer/store_impl.h"
+
+#include "remove_tree.h"
 
 enum { MIB = 1 << 20 };
 
@@ -1087,18 +1088,11 @@ static int start_fake(struct fake *fake, const char *behaviour, bool is_tls)
     return port != 0 ? 0 : -1;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type,
-                      struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 static void stop_fake(struct fake *fake)
 {
     kill(fake->pid, SIGTERM);
     waitpid(fake->pid, NULL, 0);
-    nftw(fake->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    remove_tree(fake->folder);
 }
 
 /* What each kind of store is found to check: test.checks. */
@@ -1137,7 +1131,7 @@ static int run_fakes(struct fixture *f)
 
         if (start_fake(&fake, cases[i].behaviour, cases[i].is_tls) != 0) {
             fprintf(stderr, "SKIPPED: the fake S3 server does not start\n");
-            nftw(fake.folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+            remove_tree(fake.folder);
             return 77;
         }
         f->options.endpoint = fake.endpoint;
