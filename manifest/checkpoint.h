@@ -129,13 +129,13 @@ size_t checkpoint_backlog(struct checkpoint *cp);
 
 /*
  * The walk of one run, batch by batch in path order, is merged into the plan: new
- * entries are added; equal ones (type, stamp) stay as they are; a stored file whose
- * stamp differs, or whose mtime or ctime is less than 2 s older than the moment it was
- * read, becomes RECHECK; entries that the walk has passed by without naming are
- * dropped, and what the store has of them is listed as garbage.  The first call after
- * open or plan_end begins at the start.  What the batch says could not be read, or was
- * not found, counts as failed until the next walk or open.  A batch out of order is
- * ERROR_INTERNAL, and not merged. The batch is the caller's again at done().
+ * entries are added; equal ones (type, stamp), and what has FAILED in this run, stay as
+ * they are; a stored file whose stamp differs, or whose mtime or ctime is less than 2 s
+ * older than the moment it was read, becomes RECHECK; entries that the walk has passed
+ * by without naming are dropped, and what the store has of them is listed as garbage.
+ * The first call after open or plan_end begins at the start.  What the batch says could
+ * not be read, or was not found, counts as failed until the next walk or open.  A batch
+ * out of order is ERROR_INTERNAL, and not merged.  The batch is the caller's again at done().
  */
 void checkpoint_plan(struct checkpoint *cp, const struct entry_batch *batch,
                      checkpoint_done_fn *done, void *ctx);

@@ -87,7 +87,8 @@ static void merge_file(struct checkpoint *cp, struct file_row *row,
         is_in_doubt = is_in_doubt || is_racy(&e->stamp, row->read_at_ns);
     if (!is_in_doubt && row->mode == e->mode)
         return;
-    if (is_in_doubt && row->state != CHECKPOINT_RECHECK)
+    if (is_in_doubt && row->state != CHECKPOINT_RECHECK &&
+        row->state != CHECKPOINT_FAILED) /* in this run it is not tried again */
         row->state = state_of_doubt(cp, row);
     copy_entry(row, e);
     checkpoint_rows_save(&cp->rows, row);

@@ -16,7 +16,9 @@
 #include "transfer/lookup.h"
 #include "transfer/store_impl.h"
 
-enum { CHANGES_MAX = 3 /* a file that keeps changing is given up after so many */ };
+/* A file that changes while it is read is read again so often, then given up: by then
+ * the walk that has yet to come by would find no better. */
+enum { CHANGES_MAX = 3 };
 
 static void end(struct job *j, enum job_end how, const struct error *err)
 {
@@ -171,10 +173,14 @@ static void begin_anew(struct job *j, const struct upload_outcome *outcome)
 
 static void on_source_failed(struct job *j, const struct upload_outcome *outcome)
 {
-    if (outcome->err.kind == ERROR_CHANGED && ++j->n_changes < CHANGES_MAX)
+    bool has_changed = outcome->err.kind == ERROR_CHANGED;
+
+    if (has_changed && ++j->n_changes <= CHANGES_MAX)
         begin_anew(j, outcome);
+    else if (j->is_unconfirmed && !has_changed)
+        end(j, JOB_VANISHED, &outcome->err);
     else
-        end(j, j->is_unconfirmed ? JOB_VANISHED : JOB_UNREADABLE, &outcome->err);
+        end(j, JOB_UNREADABLE, &outcome->err);
 }
 
 static void on_upload_done(void *ctx, const struct upload_outcome *outcome)

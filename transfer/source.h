@@ -63,8 +63,7 @@ void source_next(struct source *source, struct source_op *op, struct entry_batch
                  source_done_fn *done, void *ctx);
 int source_rewind(struct source *source, struct error *err);
 
-/* Errors: ERROR_NOT_FOUND (vanished), ERROR_CHANGED (no regular file any more),
- * ERROR_IO. */
+/* Errors: ERROR_NOT_FOUND (vanished, or no regular file any more), ERROR_IO. */
 void source_open_file(struct source *source, struct source_op *op, const char *path,
                       source_done_fn *done, void *ctx);
 

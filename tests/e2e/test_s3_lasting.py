@@ -27,8 +27,8 @@ def puts(place, name):
 
 def test_a_file_that_never_holds_still(on_fake, grid, tree):  # noqa: F811
     """
-    Three times it is sent, and three times more once the walk has come by; then it is named.  The others
-    are stored, and nothing is published.
+    It is sent, and three times more, whether or not the walk has come by; then it is named.  The others are
+    stored, and nothing is published.
     """
     place = on_fake()
     place.s3.options(bytes_per_s=8 * MIB)
@@ -49,7 +49,7 @@ def test_a_file_that_never_holds_still(on_fake, grid, tree):  # noqa: F811
         stopped.set()
         thread.join()
     assert result.code == 1 and "restless" in result.err and "chang" in result.err, result
-    assert 1 < len(puts(place, "/restless")) <= 2 * 3
+    assert 1 < len(puts(place, "/restless")) <= 1 + 3
     assert len(puts(place, "/calm")) == 1
     assert place.published("tree") == []
     full_speed(place.s3)

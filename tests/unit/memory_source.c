@@ -225,7 +225,7 @@ static struct memory_file *open_path(struct source_op *op)
     else if (f->is_unreadable)
         error_set(&op->err, ERROR_IO, 0, "permission denied");
     else if (f->kind != MEMORY_FILE)
-        error_set(&op->err, ERROR_CHANGED, 0, "is not a regular file any more");
+        error_set(&op->err, ERROR_NOT_FOUND, 0, "is not a regular file any more");
     if (f != NULL)
         op->stamp = f->now.stamp;
     return op->err.kind == ERROR_NONE ? f : NULL;

@@ -91,7 +91,8 @@ static void model_merge(struct story *s, unsigned i)
     is_changed = !stamp_is_same(&m->stamp, stamp);
     is_racy = stamp->ctime_ns >= (m->read_at_s - 2) * second_ns;
     m->stamp = *stamp;
-    if (m->type != ENTRY_FILE || m->state == CHECKPOINT_RECHECK)
+    if (m->type != ENTRY_FILE || m->state == CHECKPOINT_RECHECK ||
+        m->state == CHECKPOINT_FAILED)
         return;
     if (is_changed || (is_racy && m->state == CHECKPOINT_STORED) ||
         (is_racy && m->state == CHECKPOINT_PLANNED && m->upload == OPEN))

@@ -371,9 +371,9 @@ static void test_replaced_by_a_pipe(void **state)
     unlink(t->file);
     assert_int_equal(mkfifo(t->file, 0600), 0);
     now = stamp_now(t);
-    assert_int_equal(open_file(t), ERROR_CHANGED);
+    assert_int_equal(open_file(t), ERROR_NOT_FOUND);
     assert_non_null(strstr(t->op.err.text, "not a regular file"));
-    assert_int_equal(read_whole(t, &before), ERROR_CHANGED);
+    assert_int_equal(read_whole(t, &before), ERROR_NOT_FOUND);
     assert_true(stamp_is_same(&t->op.stamp, &now)); /* whatever it is: as it is now */
 }
 
@@ -384,8 +384,8 @@ static void test_replaced_by_a_folder(void **state)
 
     unlink(t->file);
     assert_int_equal(mkdir(t->file, 0700), 0);
-    assert_int_equal(open_file(t), ERROR_CHANGED);
-    assert_int_equal(read_whole(t, &before), ERROR_CHANGED);
+    assert_int_equal(open_file(t), ERROR_NOT_FOUND);
+    assert_int_equal(read_whole(t, &before), ERROR_NOT_FOUND);
 }
 
 static void test_unreadable(void **state)
