@@ -427,7 +427,7 @@ void store_start(struct store *store, struct store_op *op)
     store_op_clear(op);
     op->store = store;
     op->is_cancelled = false;
-    op->failures = op->throttled = 0;
+    op->failures = op->throttled = op->damaged = 0;
     op->failing_since_ms = 0;
     op->taken = 0;
     op->attempt = NULL;

@@ -174,6 +174,7 @@ struct store_op {
     uv_timer_t *pause;
     struct deferred soon;
     unsigned failures, throttled; /* attempts that ended so */
+    unsigned damaged;             /* the same: the bytes arrived otherwise */
     uint64_t failing_since_ms;    /* 0: it does not */
     uint64_t failed_ms;           /* the last time */
     unsigned failures_alone;      /* while others of its verb succeeded */

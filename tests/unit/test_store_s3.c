@@ -861,6 +861,40 @@ static void puts_in_trouble(void **state)
     put_with(f, "\"fault\":\"error\",\"code\":\"BadDigest\",\"status\":400", 2);
 }
 
+static int64_t no_delay(const struct error *err, unsigned attempt, uint32_t random,
+                        unsigned retry_after_s)
+{
+    return retry_delay_ms(err, attempt, random, retry_after_s) < 0 ? RETRY_GIVE_UP : 0;
+}
+
+/* A line that damages what it carries: each time it is sent again, other failures of the
+ * same operation do not count for it, and it has an end. */
+static void a_put_that_arrives_damaged(void **state)
+{
+    static const char rules[] =
+        "[{\"op\":\"PutObject\",\"nth\":[1,2,3],\"fault\":\"error\",\"code\":"
+        "\"InternalError\",\"status\":500},{\"op\":\"PutObject\",\"times\":%u,"
+        "\"fault\":\"error\",\"code\":\"BadDigest\",\"status\":400}]";
+    struct fixture *f = *state;
+    struct store_op probe = {.verb = STORE_PROBE};
+    char told[512];
+
+    run_well(f, &probe);
+    f->store->delay_ms = no_delay;
+    for (unsigned damaged = 9; damaged <= 10; damaged++) {
+        struct made_body body = make_body(f, 8, 1000);
+        struct store_op op = {.verb = STORE_PUT, .key = "put", .body = &body.body};
+
+        snprintf(told, sizeof told, rules, damaged);
+        tell(f, "faults", told);
+        assert_int_equal(run(f, &op), damaged < 10 ? ERROR_NONE : ERROR_CORRUPT);
+        assert_int_equal(op.answer.attempts,
+                         3 + (damaged < 10 ? damaged + 1 : damaged));
+        store_op_clear(&op);
+    }
+    tell(f, "faults", "[]");
+}
+
 static void gets_in_trouble(void **state)
 {
     static const char *const faults[] = {
@@ -990,6 +1024,7 @@ static int run_faults(const char *name)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(doubtful_completions, begin, end),
         cmocka_unit_test_setup_teardown(puts_in_trouble, begin, end),
+        cmocka_unit_test_setup_teardown(a_put_that_arrives_damaged, begin, end),
         cmocka_unit_test_setup_teardown(gets_in_trouble, begin, end),
         cmocka_unit_test_setup_teardown(a_portal_is_an_outage, begin, end),
         cmocka_unit_test_setup_teardown(servers_that_are_no_s3, begin, end),
