@@ -176,9 +176,15 @@ static bool punch(int data, uint64_t offset, uint64_t size)
                                  (off_t)offset, (off_t)size) == 0;
 }
 
+/* Of a part that is sent, or copied. */
+static uint64_t part_size(const struct store_op *op)
+{
+    return op->body != NULL ? op->body->size : op->part.size;
+}
+
 static bool is_part_of(const struct dir_notes_header *info, const struct store_op *op)
 {
-    uint64_t number = op->part.number, size = op->body->size;
+    uint64_t number = op->part.number, size = part_size(op);
 
     return number >= 1 && number <= DIR_NOTES_PARTS_MAX &&
            op->offset == (number - 1) * info->part_size && op->offset <= INT64_MAX &&
@@ -205,12 +211,12 @@ int dir_upload_open_part(struct dir_tree *tree, const struct store_op *op,
         return dir_tree_write_failed(tree, op->key, code, err);
     }
     *part = (struct dir_part){.is_open = true,
-                              .is_hole = punch(u.data, op->offset, op->body->size),
+                              .is_hole = punch(u.data, op->offset, part_size(op)),
                               .data = u.data,
                               .notes = u.notes,
                               .number = op->part.number,
                               .offset = op->offset,
-                              .size = op->body->size};
+                              .size = part_size(op)};
     return 0;
 }
 

@@ -66,6 +66,8 @@ void s3_list_uploads_start(struct s3_attempt *a);
 void s3_list_start(struct s3_attempt *a);
 void s3_head_start(struct s3_attempt *a);
 void s3_get_start(struct s3_attempt *a);
+void s3_copy_start(struct s3_attempt *a);
+void s3_copy_part_start(struct s3_attempt *a);
 void s3_delete_start(struct s3_attempt *a);
 void s3_bucket_start(struct s3_attempt *a);
 

@@ -19,6 +19,7 @@ enum {
     UPLOADS = 1 << STORE_UPLOAD_PART | 1 << STORE_COMPLETE_UPLOAD |
               1 << STORE_ABORT_UPLOAD | 1 << STORE_LIST_PARTS,
     COMPLETES = 1 << STORE_COMPLETE_UPLOAD,
+    COPIES = 1 << STORE_COPY | 1 << STORE_COPY_PART,
     OBJECTS = 1 << STORE_HEAD | 1 << STORE_GET | 1 << STORE_DELETE,
     MAKES = 1 << STORE_CREATE_BUCKET
 };
@@ -131,7 +132,7 @@ static const struct row {
     {307, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_REGION, NULL}},
     {401, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_secret}},
     {403, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_policy}},
-    {404, OBJECTS | UPLOADS, NULL, {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
+    {404, OBJECTS | UPLOADS | COPIES, NULL, {ERROR_NOT_FOUND, S3_REMEDY_NONE, NULL}},
     {404, ANY, NULL, {ERROR_UNUSABLE, S3_REMEDY_NONE, hint_bucket}},
     {407, ANY, NULL, {ERROR_AUTH, S3_REMEDY_NONE, hint_proxy}},
     {408, ANY, NULL, {ERROR_TRANSIENT, S3_REMEDY_NONE, NULL}},
@@ -181,6 +182,8 @@ const char *s3_error_verb_name(enum store_verb verb)
         [STORE_HEAD] = "head",
         [STORE_GET] = "get",
         [STORE_DELETE] = "delete",
+        [STORE_COPY] = "copy",
+        [STORE_COPY_PART] = "copy part",
         [STORE_SYNC] = "sync",
         [STORE_CREATE_BUCKET] = "create bucket",
     };

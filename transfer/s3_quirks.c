@@ -13,15 +13,15 @@ enum { CHUNKED = 1 << S3_RUNG_TRAILER | 1 << S3_RUNG_CHUNK_SIGNED };
 /* A row matches by the end of the endpoint's host or by the Server header; the last
  * fits all.  Sources: the vendors' documents of S3 compatibility, and measurements. */
 static const struct s3_quirks table[] = {
-    {"aws", ".amazonaws.com", NULL, 5 * MIB, false, 0},
-    {"aws-cn", ".amazonaws.com.cn", NULL, 5 * MIB, false, 0},
-    {"storj", ".storjshare.io", NULL, 64 * MIB, false, 0},
-    {"oracle", ".oraclecloud.com", NULL, 10 * MIB, false, CHUNKED},
-    {"tencent-cos", ".myqcloud.com", NULL, 5 * MIB, false, CHUNKED},
-    {"alibaba-oss", ".aliyuncs.com", NULL, 5 * MIB, false, CHUNKED},
-    {"huawei-obs", ".myhuaweicloud.com", NULL, 5 * MIB, false, CHUNKED},
-    {"minio", NULL, "MinIO", 5 * MIB, true, 0},
-    {"any", NULL, NULL, 5 * MIB, false, 0},
+    {"aws", ".amazonaws.com", NULL, 5 * MIB, false, true, 0},
+    {"aws-cn", ".amazonaws.com.cn", NULL, 5 * MIB, false, true, 0},
+    {"storj", ".storjshare.io", NULL, 64 * MIB, false, false, 0},
+    {"oracle", ".oraclecloud.com", NULL, 10 * MIB, false, false, CHUNKED},
+    {"tencent-cos", ".myqcloud.com", NULL, 5 * MIB, false, false, CHUNKED},
+    {"alibaba-oss", ".aliyuncs.com", NULL, 5 * MIB, false, false, CHUNKED},
+    {"huawei-obs", ".myhuaweicloud.com", NULL, 5 * MIB, false, false, CHUNKED},
+    {"minio", NULL, "MinIO", 5 * MIB, true, false, 0},
+    {"any", NULL, NULL, 5 * MIB, false, false, 0},
 };
 
 static bool ends_with(const char *host, const char *end)

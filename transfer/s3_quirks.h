@@ -29,6 +29,7 @@ struct s3_quirks {
     const char *server; /* its Server: header begins so; NULL: any */
     uint64_t part_min;
     bool lists_exact_key;  /* open uploads are found by their exact key only */
+    bool pins_copies;      /* x-amz-copy-source-if-match is known to be honoured */
     unsigned broken_rungs; /* 1 << rung: it would misbehave, not refuse */
 };
 

@@ -36,6 +36,7 @@ enum field {
     FIELD_ENCODING,
     FIELD_ANSWER_ETAG,
     FIELD_ANSWER_UPLOAD_ID,
+    FIELD_ANSWER_CRC32C,
     FIELD_ALGORITHM,
     FIELD_ACCOUNT,
     FIELD_REFUSED,
@@ -91,6 +92,9 @@ static const struct {
     {"ListPartsResult", "NextPartNumberMarker", FIELD_NEXT},
     {"InitiateMultipartUploadResult", "UploadId", FIELD_ANSWER_UPLOAD_ID},
     {"CompleteMultipartUploadResult", "ETag", FIELD_ANSWER_ETAG},
+    {"CopyObjectResult", "ETag", FIELD_ANSWER_ETAG},
+    {"CopyPartResult", "ETag", FIELD_ANSWER_ETAG},
+    {"CopyPartResult", "ChecksumCRC32C", FIELD_ANSWER_CRC32C},
     {"GetCallerIdentityResult", "Account", FIELD_ACCOUNT},
     {"DeleteResult", "Error", FIELD_REFUSED},
     {"ErrorResponse", "Error", FIELD_REFUSED},
@@ -263,6 +267,9 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ANSWER_UPLOAD_ID:
         return copy_whole(a->upload_id, sizeof a->upload_id, text_string(text),
                           text->size);
+    case FIELD_ANSWER_CRC32C:
+        a->crc32c = crc32c_of(text);
+        return 0;
     case FIELD_ALGORITHM:
         copy_cut(a->algorithm, sizeof a->algorithm, text_string(text));
         return 0;

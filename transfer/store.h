@@ -45,14 +45,17 @@ enum store_verb {
     STORE_LIST_PARTS,      /* key, upload_id, cursor -> items (number, size, etag) */
     STORE_LIST_UPLOADS,    /* key: a prefix (NAME/vN/) or an exact key, cursor -> items
                               (key,    upload_id); no order */
-    STORE_LIST,   /* key: a prefix, "" or with a '/' at the end, is_flat, cursor ->
+    STORE_LIST,      /* key: a prefix, "" or with a '/' at the end, is_flat, cursor ->
                      items; by key, but flat ones folder by folder on file://,
                      where an empty folder is an item with a '/' at its end */
-    STORE_HEAD,   /* key -> size, etag, modified_ms, date_ms */
-    STORE_GET,    /* key, offset, size, sink -> size, etag, and as head */
-    STORE_DELETE, /* keys; those that are not there are a success */
-    STORE_SYNC,   /* what was stored so far survives a power loss */
-    STORE_PROBE,  /* what can the store do? store_limits() and store_traits() are final
+    STORE_HEAD,      /* key -> size, etag, modified_ms, date_ms */
+    STORE_GET,       /* key, offset, size, sink -> size, etag, and as head */
+    STORE_DELETE,    /* keys; those that are not there are a success */
+    STORE_SYNC,      /* what was stored so far survives a power loss */
+    STORE_COPY,      /* from, key -> etag, is_pinned: a whole object, up to copy_max */
+    STORE_COPY_PART, /* from, key, upload_id, part (number, size), and its offset and
+                        part_size as of an upload part -> etag, crc32c, is_pinned */
+    STORE_PROBE, /* what can the store do? store_limits() and store_traits() are final
                      after it, or after the first write */
     STORE_CREATE_BUCKET /* the bucket itself; one of our own that is there already is a
                            success, somebody else's ERROR_CONFLICT */
@@ -94,6 +97,28 @@ struct sink {
 
 enum { STORE_ETAG_MAX = 96, STORE_UPLOAD_ID_MAX = 1100 };
 
+/*
+ * What is copied inside the store: its bytes do not pass through us.  A part copies one
+ * range, but the parts of an upload may come from as many ranges and objects as there
+ * are parts, in any order, mixed with parts that are sent.
+ *
+ * A range may be taken of objects of more than copy_ranges_above bytes only
+ * (store_limits), and a part but the last has part_min of them, as if it were sent.  On
+ * file:// the bytes are shared where the file system can do that.
+ */
+struct store_from {
+    const char
+        *bucket; /* s3://: of the same endpoint, and the key is whole; NULL: key is
+                           one of this store's own */
+    const char *key;
+    const char *version_id; /* NULL: the newest */
+    const char
+        *etag;     /* it must have this one (ERROR_CONFLICT), see is_pinned; NULL: any.
+                         file:// takes its word for it */
+    uint64_t size; /* of the whole object; file://: else ERROR_CONFLICT */
+    uint64_t offset; /* copy part: of the first byte in it */
+};
+
 struct store_part {
     uint32_t number; /* from 1 */
     uint64_t size;
@@ -120,12 +145,14 @@ struct store_op {
     bool if_absent; /* put: ERROR_CONFLICT (EEXIST) where the key exists; see
                        store_limits: can_put_if_absent */
     bool is_flat;   /* list: everything below the prefix, not one level */
-    bool is_data;   /* put, upload part: counts as bytes sent (not: our own records) */
+    bool is_data;   /* put, parts, copies: counts as bytes sent or copied (not: our own
+                       records) */
     bool want_date; /* head, get: date_ms is needed */
     bool is_claim;  /* it is about whose the place is: it passes the fence
                        (store_write_until), before all others and beyond the limit */
     bool is_once;   /* one attempt: it must not take effect later than meant */
     const char *key;
+    struct store_from from; /* copies */
     struct body *body;
     struct sink *sink;
     const char *upload_id;
@@ -152,7 +179,10 @@ struct store_op {
         char etag[STORE_ETAG_MAX]; /* "" where the store does not know it */
         uint32_t crc32c;           /* upload part: as in struct store_part */
         char upload_id[STORE_UPLOAD_ID_MAX];
-        uint64_t size;            /* head: of the object; get: of the whole object */
+        bool is_pinned; /* copies: it is known that what was copied had from.etag; else
+                           that is so if the source still has it when it is looked at
+                           afterwards */
+        uint64_t size;  /* head: of the object; get: of the whole object */
         int64_t modified_ms;      /* by the store's clock */
         int64_t date_ms;          /* now, by the store's clock */
         struct store_item *items; /* owned by the op until started again or cleared */
@@ -163,6 +193,13 @@ struct store_op {
                               get that was interrupted, the first that brought bytes */
     } answer;
     bool body_failed; /* err came from the body or the sink, not from the store */
+
+    /* A copy: err is about what was to be copied, or copying as such, and the bytes may
+     * be sent instead: it is gone (ERROR_NOT_FOUND), is another (ERROR_CONFLICT), may
+     * not be read or copied with these keys (ERROR_AUTH; or the place may not be
+     * written, which sending will tell), has not that range (ERROR_CORRUPT), or cannot
+     * be copied (ERROR_UNUSABLE).  False with ERROR_NOT_FOUND: the upload is gone. */
+    bool copy_refused;
 
     /* Private to the store. */
     bool is_cancelled;
@@ -188,8 +225,10 @@ struct store_limits {
     uint64_t put_max;            /* largest object of a single put */
     uint64_t part_min, part_max; /* sizes of all parts but the last */
     uint32_t parts_max;
-    size_t key_prefix_bytes;   /* what the store puts in front of each key */
-    uint64_t connection_bytes; /* memory of one connection; 0: there are none */
+    uint64_t copy_max;          /* largest object of a single copy */
+    uint64_t copy_ranges_above; /* ranges are copied of larger objects only */
+    size_t key_prefix_bytes;    /* what the store puts in front of each key */
+    uint64_t connection_bytes;  /* memory of one connection; 0: there are none */
     bool is_local; /* reading an object back costs no more than reading its source */
     bool can_put_if_absent; /* of several puts with if_absent just one succeeds; else
                                they only look first.  See STORE_PROBE */
@@ -221,7 +260,8 @@ struct store_options {
 
 struct store_counts {
     uint64_t requests, retries;
-    uint64_t bytes_sent; /* of operations with is_data, retries included */
+    uint64_t bytes_sent;   /* of operations with is_data, retries included */
+    uint64_t bytes_copied; /* of copies with is_data, inside the store */
     uint64_t bytes_received;
     uint64_t moves;     /* grows while anything moves, but for claims */
     unsigned under_way; /* hold a slot */

@@ -1,11 +1,13 @@
 /*
  * The file:// store.  The loop's thread only moves from step to step; every system call
- * is made by a worker, in dir_tree.c, dir_upload.c and dir_list.c.
+ * is made by a worker, in dir_tree.c, dir_upload.c, dir_copy.c and dir_list.c.
  *
  *     put, part    READING --chunk--> WRITING --more--> READING
  *                     |                  |
  *                     |                  +-- the last: synced and published --> end
  *                     +--- body failed, cancelled ---> UNDOING ---------------> end
+ *     copy         COPYING --some--> COPYING --all: synced and published ---> end
+ *                     +--- cancelled -----------> UNDOING ------------------> end
  *     get          LOADING --chunk--> GIVING --more--> LOADING
  *                     |                  |
  *                     |                  +--------- sink failed, cancelled ---> UNDOING
@@ -23,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "transfer/dir_copy.h"
 #include "transfer/dir_list.h"
 #include "transfer/dir_upload.h"
 #include "transfer/dir_url.h"
@@ -48,7 +51,10 @@ struct attempt {
     struct dir_temp temp; /* put */
     struct dir_part part; /* part */
     struct dir_etag etag; /* put, part */
-    bool is_open;         /* get */
+    struct dir_copy copy; /* copies */
+    uint64_t n_copied;    /* in the last step */
+    bool is_refused;
+    bool is_open; /* get */
     int fd;
     struct store_items items; /* lists */
     struct dir_list *list;
@@ -62,6 +68,7 @@ static void on_undo_work(void *ctx)
 
     dir_tree_drop_temp(a->tree, &a->temp);
     dir_upload_close_part(&a->part);
+    dir_copy_close(&a->copy, a->tree);
     dir_etag_free(&a->etag);
     if (a->is_open)
         close(a->fd);
@@ -225,6 +232,56 @@ static void send_next(struct attempt *a)
         body->read(body, a->chunk, NULL, on_body_read, a);
     else
         write_chunk(a); /* an empty body */
+}
+
+/* ---- copies ---- */
+
+static void copy_next(struct attempt *a);
+
+/* On a worker. */
+static int copy_step(struct attempt *a)
+{
+    struct store_op *op = a->op;
+
+    if (!a->copy.is_open &&
+        dir_copy_open(&a->copy, a->tree, op, &a->is_refused, &a->err) != 0)
+        return -1;
+    if (dir_copy_step(&a->copy, op->buffer.bytes, &a->n_copied) != 0)
+        return dir_tree_write_failed(a->tree, op->key, errno, &a->err);
+    a->is_finished = dir_copy_is_done(&a->copy);
+    return a->is_finished
+               ? dir_copy_finish(&a->copy, a->tree, op, op->answer.etag, &a->err)
+               : 0;
+}
+
+static void on_copy_work(void *ctx)
+{
+    struct attempt *a = ctx;
+
+    if (copy_step(a) != 0 || a->is_finished)
+        on_undo_work(a);
+}
+
+static void on_copied(void *ctx)
+{
+    struct attempt *a = ctx;
+
+    a->op->copy_refused = a->is_refused;
+    if (a->err.kind != ERROR_NONE) {
+        end(a);
+        return;
+    }
+    store_copied(a->op, a->n_copied);
+    a->op->answer.is_pinned = true;
+    if (a->is_finished)
+        end(a);
+    else if (!undo_if_cancelled(a))
+        copy_next(a);
+}
+
+static void copy_next(struct attempt *a)
+{
+    loop_work(a->store->loop, &a->work, on_copy_work, on_copied, a);
 }
 
 /* ---- get ---- */
@@ -503,6 +560,10 @@ static void dir_attempt(struct store *store, struct store_op *op)
     case STORE_UPLOAD_PART:
         send_next(a);
         break;
+    case STORE_COPY:
+    case STORE_COPY_PART:
+        copy_next(a);
+        break;
     case STORE_GET:
         load_next(a);
         break;
@@ -536,7 +597,8 @@ static int dir_open(struct store *store, const char *url, struct error *err)
                                           .is_local = true,
                                           .can_put_if_absent = true,
                                           .part_max = UINT64_MAX / 2,
-                                          .parts_max = DIR_NOTES_PARTS_MAX};
+                                          .parts_max = DIR_NOTES_PARTS_MAX,
+                                          .copy_max = UINT64_MAX / 2};
     store->folder = path;
     return 0;
 }

@@ -16,6 +16,8 @@ static bool changes_the_store(enum store_verb verb)
     case STORE_PUT:
     case STORE_CREATE_UPLOAD:
     case STORE_UPLOAD_PART:
+    case STORE_COPY:
+    case STORE_COPY_PART:
     case STORE_COMPLETE_UPLOAD:
     case STORE_ABORT_UPLOAD:
     case STORE_DELETE:

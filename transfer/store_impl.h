@@ -27,7 +27,8 @@ struct store_kind {
     /*
      * One attempt.  op->buffer.bytes is a chunk to move the bytes through: STORE_CHUNK
      * or what the op needs, if less.  It holds nothing for verbs without payload, an
-     * empty body, and a body that is whole in memory.  Ends, later (never from inside
+     * empty body, and a body that is whole in memory; for copies only where the store is not
+     * remote.  Ends, later (never from inside
      * this call), with store_attempt_done() exactly once.  body->rewind has been
      * called; a get goes on at op->offset + op->taken.  It may keep its state in
      * op->attempt.
@@ -101,6 +102,9 @@ void store_answered(struct store *store);
 
 void store_sent(struct store_op *op, size_t bytes);
 void store_received(struct store_op *op, size_t bytes);
+
+/* So much of a copy is done, inside the store. */
+void store_copied(struct store_op *op, uint64_t bytes);
 
 /* Items in the making; zeroed means none.  A worker may fill its own. */
 struct store_items {

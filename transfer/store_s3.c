@@ -1,6 +1,7 @@
 /*
  * The s3:// store: what a verb needs to know about the other side before it may begin,
- * and the way into the verbs (s3_put.c, s3_upload.c, s3_list.c, s3_get.c, s3_delete.c).
+ * and the way into the verbs (s3_put.c, s3_upload.c, s3_list.c, s3_get.c, s3_copy.c,
+ * s3_delete.c).
  *
  *     attempt --> WAITING for the probe --ready--> the verb's requests --> end
  *        |            |                                ^
@@ -23,7 +24,8 @@ enum {
     PLAIN_BYTES = 24 << 10, /* what the resident size grows by, without the payload */
     TLS_BYTES = 100 << 10,
     CONNECTIONS = 1024 + 8, /* no request waits for another's connection */
-    PARTS_MAX = 10000
+    PARTS_MAX = 10000,
+    COPY_RANGES_ABOVE = 5 << 20 /* AWS, UploadPartCopy: "greater than 5 MB" */
 };
 
 static const uint64_t part_max = (uint64_t)5 << 30; /* of AWS, single puts too */
@@ -109,6 +111,8 @@ static void begin(struct s3_attempt *a)
         [STORE_HEAD] = s3_head_start,
         [STORE_GET] = s3_get_start,
         [STORE_DELETE] = s3_delete_start,
+        [STORE_COPY] = s3_copy_start,
+        [STORE_COPY_PART] = s3_copy_part_start,
         [STORE_SYNC] = end_soon, /* an answered write is durable */
         [STORE_PROBE] = end_soon,
         [STORE_CREATE_BUCKET] = s3_bucket_start,
@@ -284,6 +288,8 @@ static struct store_limits limits_of(const struct s3 *s3)
         .part_min = s3->quirks->part_min,
         .part_max = part_max,
         .parts_max = PARTS_MAX,
+        .copy_max = part_max,
+        .copy_ranges_above = COPY_RANGES_ABOVE,
         .key_prefix_bytes = strlen(s3->address.prefix),
         .connection_bytes = s3->address.is_tls ? TLS_BYTES : PLAIN_BYTES,
         .lists_exact_key = s3->quirks->lists_exact_key,

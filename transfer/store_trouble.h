@@ -20,7 +20,7 @@
 struct store;
 struct store_op;
 
-enum { STORE_VERBS = 14 };
+enum { STORE_VERBS = 16 };
 
 struct store_trouble {
     uint64_t success_ms[STORE_VERBS]; /* the last of each; 0: none yet */

@@ -29,7 +29,7 @@ often).  What then happens: `fault`, with parameters:
     duplicate                        the answer comes twice
     wrong_etag, wrong_checksum, wrong_size      in the answer's head
     flip           at                a byte of the answer's body is changed
-  CompleteMultipartUpload
+  CompleteMultipartUpload, CopyObject, UploadPartCopy
     whitespace     seconds code      200 at once, white space, then the answer (or an error)
     error_in_200   code              200 with an error document
 
@@ -48,6 +48,7 @@ BEFORE = ("reset_before", "stall_before", "error_early")
 DURING = ("reset_during", "stall_during", "slow")
 INSTEAD = ("reset_after", "silent", "error", "html", "redirect", "garbage")
 AFTER = ("truncated", "delay", "duplicate", "wrong_etag", "wrong_checksum", "wrong_size", "flip", "late")
+LATE_WORD = ("CompleteMultipartUpload", "CopyObject", "UploadPartCopy")  # 200, and then they work
 COMPLETE = ("whitespace", "error_in_200")
 KNOWN = {*BEFORE, *DURING, *INSTEAD, *AFTER, *COMPLETE, "chaos", *ALIASES}
 PARAMETERS = {"op", "key", "part", "nth", "from", "every", "chance", "times", "seed", "fault", "code", "status",
@@ -90,9 +91,9 @@ CHAOS = [
     (BODIES, "wrong_etag", {}),
     (BODIES, "wrong_checksum", {}),
     (BODIES, "late", {"seconds": 0.3}),
-    (("CompleteMultipartUpload",), "whitespace", {"seconds": 0.5}),
-    (("CompleteMultipartUpload",), "whitespace", {"seconds": 0.3, "code": "InternalError"}),
-    (("CompleteMultipartUpload",), "error_in_200", {"code": "InternalError"}),
+    (LATE_WORD, "whitespace", {"seconds": 0.5}),
+    (LATE_WORD, "whitespace", {"seconds": 0.3, "code": "InternalError"}),
+    (LATE_WORD, "error_in_200", {"code": "InternalError"}),
 ]
 
 

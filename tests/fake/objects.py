@@ -106,7 +106,8 @@ async def put_object(call):
 
 def copy_source(call):
     """The object that x-amz-copy-source names, its conditions checked."""
-    path = unquote_to_bytes(call.header("x-amz-copy-source").partition("?")[0]).decode("utf-8", "replace")
+    path, _, version = call.header("x-amz-copy-source").partition("?versionId=")
+    path = unquote_to_bytes(path).decode("utf-8", "replace")
     name, _, key = path.lstrip("/").partition("/")
     bucket = call.server.buckets.get(name)
     if bucket is None:
@@ -117,6 +118,9 @@ def copy_source(call):
     found = bucket.objects.get(key)
     if found is None:
         raise S3Error("NoSuchKey", "The specified key does not exist.", extra={"Key": key})
+    if version not in ("", "null"):  # versioning is never enabled here
+        raise S3Error("NoSuchVersion", "The specified version does not exist.",
+                      extra={"Key": key, "VersionId": version})
     wanted = call.header("x-amz-copy-source-if-match")
     if wanted is not None and call.behaviour.copy_if_match and wanted.strip('"') != found.etag:
         raise S3Error("PreconditionFailed", "At least one of the pre-conditions you specified did not hold",
@@ -135,7 +139,11 @@ async def copy_object(call):
     bucket = call.find_bucket()
     check_if_none_match(call, call.behaviour.if_none_match, bucket)
     source_bucket, source_key, source = copy_source(call)
-    replace = call.header("x-amz-metadata-directive", "COPY") == "REPLACE"
+    directive = call.header("x-amz-metadata-directive", "COPY")
+    if directive not in ("COPY", "REPLACE"):
+        raise S3Error("InvalidArgument", "Unknown metadata directive.",
+                      extra={"ArgumentName": "x-amz-metadata-directive", "ArgumentValue": directive})
+    replace = directive == "REPLACE"
     if (source_bucket, source_key) == (bucket.name, call.key) and not replace:
         raise S3Error("InvalidRequest", "This copy request is illegal because it is trying to copy an object "
                       "to itself without changing the object's metadata")

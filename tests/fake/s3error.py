@@ -13,7 +13,7 @@ STATUS = {
     "InvalidRange": 416, "InvalidRequest": 400, "InvalidToken": 400, "InvalidURI": 400,
     "KeyTooLongError": 400, "MalformedTrailerError": 400, "MalformedXML": 400,
     "MetadataTooLarge": 400, "MethodNotAllowed": 405, "MissingContentLength": 411,
-    "MissingRequestBodyError": 400, "NoSuchBucket": 404, "NoSuchKey": 404, "NoSuchUpload": 404,
+    "MissingRequestBodyError": 400, "NoSuchBucket": 404, "NoSuchKey": 404, "NoSuchUpload": 404, "NoSuchVersion": 404,
     "NotImplemented": 501, "OperationAborted": 409, "PermanentRedirect": 301,
     "PreconditionFailed": 412, "QuotaExceeded": 403, "RequestTimeTooSkewed": 403,
     "RequestTimeout": 400, "ServiceUnavailable": 503, "SignatureDoesNotMatch": 403,

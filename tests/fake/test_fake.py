@@ -291,6 +291,14 @@ def test_copies(s, b, fake):
                  CopySourceIfMatch='"0"') == "PreconditionFailed"
     assert error(b.copy_object, Bucket="test", Key="e", CopySource="test/none") == "NoSuchKey"
     assert error(b.copy_object, Bucket="test", Key="c", CopySource="test/c") == "InvalidRequest"
+    assert error(b.copy_object, Bucket="test", Key="e", CopySource="nowhere/c") == "NoSuchBucket"
+    assert error(b.copy_object, Bucket="test", Key="e", CopySource="test/c",
+                 MetadataDirective="MOVE") == "InvalidArgument"
+    assert error(b.copy_object, Bucket="test", Key="e",
+                 CopySource={"Bucket": "test", "Key": "c", "VersionId": "1"}) == "NoSuchVersion"
+    b.put_object(Bucket="test", Key="a?versionId=+", Body=b"odd")
+    b.copy_object(Bucket="test", Key="e", CopySource={"Bucket": "test", "Key": "a?versionId=+", "VersionId": "null"})
+    assert s.read("test", "e") == b"odd"
     data = upload_parts(b, "big", [PART, PART])[1]
     upload = b.create_multipart_upload(Bucket="test", Key="p")["UploadId"]
     it = {"Bucket": "test", "Key": "p", "UploadId": upload}

@@ -165,6 +165,17 @@ def test_complete_with_white_space(s):
     assert is_there(s, "m")
 
 
+def test_copy_with_an_error_in_200(s):
+    s.boto.put_object(Bucket="test", Key="from", Body=b"x")
+    s.faults({"op": "CopyObject", "times": 1, "fault": "error_in_200", "code": "SlowDown"})
+    copy = {"x-amz-copy-source": "/test/from"}
+    answer = Client(s).put("/test/to", b"", headers=copy)
+    assert answer.status == 200 and b"<Code>SlowDown</Code>" in answer.body
+    assert not is_there(s, "to")
+    answer = Client(s).put("/test/to", b"", headers=copy)
+    assert answer.status == 200 and b"<CopyObjectResult" in answer.body and s.read("test", "to") == b"x"
+
+
 @pytest.mark.parametrize("rule", [{"fault": "whitespace", "seconds": 0.3, "code": "InternalError"},
                                   {"fault": "error_in_200", "code": "InternalError"}])
 def test_complete_with_an_error_in_200(s, rule):

@@ -339,6 +339,69 @@ static int upload_part(struct attempt *a, struct error *err)
     return 0;
 }
 
+/* What is to be copied; NULL: that is refused. */
+static const struct memory_object *find_source(struct attempt *a, uint64_t size,
+                                               struct error *err)
+{
+    struct store_op *op = a->op;
+    const struct store_from *from = &op->from;
+    const struct memory_object *o = memory_store_find(a->m, from->key);
+
+    assert_null(from->bucket);
+    op->copy_refused = true;
+    if (o == NULL) {
+        error_set(err, ERROR_NOT_FOUND, 404, "nothing there to copy");
+        return NULL;
+    }
+    if (o->size != from->size || (from->etag != NULL && from->etag[0] != '\0' &&
+                                  strcmp(o->etag, from->etag) != 0)) {
+        error_set(err, ERROR_CONFLICT, 412, "another object");
+        return NULL;
+    }
+    assert_true(from->offset <= o->size && size <= o->size - from->offset);
+    op->copy_refused = false;
+    op->answer.is_pinned = true;
+    store_copied(op, size);
+    return o;
+}
+
+static int copy_object(struct attempt *a, struct error *err)
+{
+    const struct memory_object *o = find_source(a, a->op->from.size, err);
+
+    if (o == NULL)
+        return -1;
+    if (is_blocked(a->m, a->op->key))
+        return error_set(err, ERROR_CONFLICT, 0, "something stands there");
+    set_object(a->m, a->op->key, copy_bytes(o->bytes, o->size), o->size);
+    a->m->n_copies++;
+    memcpy(a->op->answer.etag, a->m->objects->etag, STORE_ETAG_MAX);
+    return 0;
+}
+
+static int copy_part(struct attempt *a, struct error *err)
+{
+    struct store_op *op = a->op;
+    struct memory_upload *u = find_upload(a, err);
+    const struct memory_object *o;
+
+    if (u == NULL)
+        return -1;
+    if (u->state != UPLOAD_OPEN)
+        return error_set(err, ERROR_NOT_FOUND, 404, "completed already");
+    assert_int_equal(op->part_size, u->part_size);
+    assert_int_equal(op->offset, (op->part.number - 1) * u->part_size);
+    assert_true(op->part.size <= u->part_size);
+    o = find_source(a, op->part.size, err);
+    if (o == NULL)
+        return -1;
+    memory_store_set_part(a->m, u, op->part.number, o->bytes + op->from.offset,
+                          op->part.size);
+    a->m->n_copied_parts++;
+    memcpy(op->answer.etag, u->parts[op->part.number - 1].etag, STORE_ETAG_MAX);
+    return 0;
+}
+
 static uint8_t *join_parts(const struct store_op *op, const struct memory_upload *u,
                            uint64_t *size)
 {
@@ -514,6 +577,10 @@ static int take_effect(struct attempt *a, struct error *err)
         return create_upload(a, err);
     case STORE_UPLOAD_PART:
         return upload_part(a, err);
+    case STORE_COPY:
+        return copy_object(a, err);
+    case STORE_COPY_PART:
+        return copy_part(a, err);
     case STORE_COMPLETE_UPLOAD:
         return complete_upload(a, err);
     case STORE_ABORT_UPLOAD:

@@ -54,7 +54,7 @@ struct memory_store {
 
     /* What was seen. */
     unsigned n_attempts, n_under_way, n_forgotten, n_made;
-    unsigned n_puts, n_parts, n_completions, n_deletes;
+    unsigned n_puts, n_parts, n_completions, n_deletes, n_copies, n_copied_parts;
     unsigned n_orphans; /* uploads that were made, but the answer was lost */
 };
 

@@ -22,7 +22,8 @@ enum {
     BUCKET = 1 << STORE_CREATE_BUCKET,
     UPLOAD = 1 << STORE_UPLOAD_PART | 1 << STORE_COMPLETE_UPLOAD |
              1 << STORE_ABORT_UPLOAD | 1 << STORE_LIST_PARTS,
-    OBJECT = 1 << STORE_HEAD | 1 << STORE_GET | 1 << STORE_DELETE
+    OBJECT = 1 << STORE_HEAD | 1 << STORE_GET | 1 << STORE_DELETE | 1 << STORE_COPY |
+             1 << STORE_COPY_PART
 };
 
 static const struct row {

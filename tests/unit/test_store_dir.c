@@ -778,6 +778,151 @@ static void test_multipart(void **state)
     assert_parts(&u, (uint8_t[]){11, 12, 13});
 }
 
+/* ---- copies ---- */
+
+static struct store_op copy_op(const char *from, uint64_t size, const char *key)
+{
+    return (struct store_op){.verb = STORE_COPY,
+                             .key = key,
+                             .from = {.key = from, .size = size},
+                             .is_data = true};
+}
+
+static uint64_t bytes_copied(struct fixture *f)
+{
+    struct store_counts counts;
+
+    store_counts(f->store, &counts);
+    return counts.bytes_copied;
+}
+
+static void test_copies(void **state)
+{
+    static const uint64_t sizes[] = {0, 1, STORE_CHUNK + 1, 20 << 20};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct store_op op = copy_op("N/v1/data/x", sizes[i], "N/v2/data/y");
+        const char *key = "N/v1/data/x";
+        struct store_op remove = {.verb = STORE_DELETE, .keys = &key, .n_keys = 1};
+        uint64_t before = bytes_copied(f);
+
+        assert_int_equal(put_made(f, key, 7, sizes[i]), ERROR_NONE);
+        op.from.etag = "what-it-had";
+        assert_int_equal(run(f, &op), ERROR_NONE);
+        assert_string_equal(op.answer.etag, "what-it-had");
+        assert_true(op.answer.is_pinned);
+        assert_int_equal(bytes_copied(f) - before, sizes[i]);
+        assert_int_equal(run(f, &remove), ERROR_NONE); /* each is complete */
+        assert_made(f, "N/v2/data/y", 7, sizes[i]);
+        assert_false(is_there(f, "N/v2/tmp"));
+    }
+}
+
+static void test_copies_that_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op op = copy_op("N/v1/data/x", 10, "N/v2/data/y");
+
+    assert_int_equal(run(f, &op), ERROR_NOT_FOUND);
+    assert_true(op.copy_refused);
+    assert_int_equal(put_made(f, "N/v1/data/x", 7, 11), ERROR_NONE);
+    assert_int_equal(run(f, &op), ERROR_CONFLICT); /* it was another's size */
+    assert_true(op.copy_refused);
+    op.from.size = 11;
+    op.from.bucket = "elsewhere";
+    assert_int_equal(run(f, &op), ERROR_UNUSABLE);
+    assert_true(op.copy_refused);
+    op.from.bucket = NULL;
+    op.key = "N/v1/data/x/y"; /* a file stands where a folder is needed */
+    assert_int_equal(run(f, &op), ERROR_CONFLICT);
+    assert_false(op.copy_refused);
+    assert_false(is_there(f, "N/v2"));
+}
+
+/* The second and the last part are in the old object, at other places. */
+static void test_copied_parts(void **state)
+{
+    static const uint8_t expected[] = {11, 7, 13, 7};
+    struct fixture *f = *state;
+    struct upload u = create(f, "N/v2/data/big", 3 * PART + 5);
+
+    assert_int_equal(put_made(f, "old", 7, 2 * PART), ERROR_NONE);
+    assert_int_equal(send_part(&u, 1, 11), ERROR_NONE);
+    assert_int_equal(send_part(&u, 3, 13), ERROR_NONE);
+    for (uint32_t i = 2; i <= 4; i += 2) {
+        struct store_op op = part_op(&u, i, NULL);
+
+        op.verb = STORE_COPY_PART;
+        op.from = (struct store_from){.key = "old", .size = 2 * PART};
+        op.part.size = size_of_part(&u, i);
+        op.is_data = true;
+        assert_int_equal(run(f, &op), ERROR_NONE);
+        u.parts[i - 1] = op.part;
+        memcpy(u.parts[i - 1].etag, op.answer.etag, STORE_ETAG_MAX);
+    }
+    assert_int_equal(bytes_copied(f), PART + 5);
+    assert_int_equal(complete(&u), ERROR_NONE);
+    assert_parts(&u, expected);
+    {
+        struct store_op op = part_op(&u, 2, NULL);
+
+        op.verb = STORE_COPY_PART;
+        op.from = (struct store_from){.key = "old", .size = 2 * PART, .offset = PART};
+        op.part.size = PART;
+        assert_int_equal(run(f, &op), ERROR_NOT_FOUND); /* the upload */
+        assert_false(op.copy_refused);
+        op.part.size = PART + 1;
+        assert_int_equal(run(f, &op), ERROR_CORRUPT);
+        assert_true(op.copy_refused);
+    }
+}
+
+static void test_copy_of_a_sparse_object(void **state)
+{
+    const uint64_t size = 512 << 20;
+    struct fixture *f = *state;
+    struct store_op op = copy_op("old", size, "new");
+    char path[256];
+    struct stat st;
+    int fd;
+
+    assert_int_equal(put_made(f, "old", 7, 1), ERROR_NONE);
+    snprintf(path, sizeof path, "%s/old", f->root);
+    fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "in the middle", 13, (off_t)size / 2), 13);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    close(fd);
+    assert_int_equal(run(f, &op), ERROR_NONE);
+    snprintf(path, sizeof path, "%s/new", f->root);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, size);
+    assert_true(st.st_blocks < 4096); /* of 512 bytes */
+    assert_int_equal(bytes_copied(f), size);
+}
+
+/* It ends with all of it or with nothing, and with no temporary file. */
+static void test_copy_that_is_cancelled(void **state)
+{
+    const uint64_t size = 96 << 20;
+    struct fixture *f = *state;
+    struct store_op op = copy_op("old", size, "N/v2/data/new");
+    bool is_done = false;
+
+    assert_int_equal(put_made(f, "old", 7, size), ERROR_NONE);
+    op.done = on_done;
+    op.ctx = &is_done;
+    store_start(f->store, &op);
+    while (bytes_copied(f) == 0)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    store_cancel(&op);
+    loop_run_until(&f->loop, &is_done);
+    if (bytes_copied(f) < size)
+        assert_int_equal(op.err.kind, ERROR_CANCELLED);
+    assert_int_equal(is_there(f, "N/v2/data/new"), op.err.kind == ERROR_NONE);
+    assert_false(is_there(f, "N/v2/tmp"));
+}
+
 static void test_abort_leaves_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -1461,6 +1606,11 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_kill_in_mid_put_leaves_nothing_visible,
                                         begin, end),
         cmocka_unit_test_setup_teardown(test_multipart, begin, end),
+        cmocka_unit_test_setup_teardown(test_copies, begin, end),
+        cmocka_unit_test_setup_teardown(test_copies_that_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(test_copied_parts, begin, end),
+        cmocka_unit_test_setup_teardown(test_copy_of_a_sparse_object, begin, end),
+        cmocka_unit_test_setup_teardown(test_copy_that_is_cancelled, begin, end),
         cmocka_unit_test_setup_teardown(test_abort_leaves_nothing, begin, end),
         cmocka_unit_test_setup_teardown(test_part_cut_short_is_no_part, begin, end),
         cmocka_unit_test_setup_teardown(test_zeros_stay_holes, begin, end),

@@ -688,6 +688,118 @@ static void completion_of_nothing(void **state)
     expect_object(f, "lost", 8, 100);
 }
 
+/* ---- copies ---- */
+
+static uint64_t bytes_copied(struct fixture *f)
+{
+    struct store_counts counts;
+
+    store_counts(f->store, &counts);
+    return counts.bytes_copied;
+}
+
+static void etag_of(struct fixture *f, const char *key, char etag[STORE_ETAG_MAX])
+{
+    struct store_op head = {.verb = STORE_HEAD, .key = key};
+
+    run_well(f, &head);
+    memcpy(etag, head.answer.etag, STORE_ETAG_MAX);
+}
+
+static void objects_are_copied(void **state)
+{
+    static const char *const keys[] = {"from/a b+c%20?versionId=\xc3\xa4", "from/1"};
+    struct fixture *f = *state;
+    char etag[STORE_ETAG_MAX], bucket[64], whole[160];
+    uint64_t before = bytes_copied(f);
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        struct store_op op = {.verb = STORE_COPY,
+                              .key = "to/x",
+                              .from = {.key = keys[i], .etag = etag, .size = 700000},
+                              .is_data = true};
+
+        put_made(f, keys[i], (uint8_t)i, 700000);
+        etag_of(f, keys[i], etag);
+        run_well(f, &op);
+        assert_true(op.answer.etag[0] != '\0');
+        assert_true(op.answer.is_pinned);
+        expect_object(f, "to/x", (uint8_t)i, 700000);
+
+        snprintf(bucket, sizeof bucket, "%.*s", (int)strcspn(f->url + 5, "/"),
+                 f->url + 5);
+        snprintf(whole, sizeof whole, "some/prefix/%s", keys[i]);
+        op.from.bucket = bucket;
+        op.from.key = whole;
+        op.key = "to/y";
+        run_well(f, &op);
+        expect_object(f, "to/y", (uint8_t)i, 700000);
+    }
+    assert_int_equal(bytes_copied(f) - before, 4 * 700000);
+}
+
+static void copies_that_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op op = {
+        .verb = STORE_COPY, .key = "to/x", .from = {.key = "from/none", .size = 10}};
+
+    assert_int_equal(run(f, &op), ERROR_NOT_FOUND);
+    assert_true(op.copy_refused);
+    print_message("    %s\n", op.err.text);
+    op.from.bucket = "no-such-bucket-here";
+    run(f, &op);
+    assert_true(op.err.kind == ERROR_NOT_FOUND || op.err.kind == ERROR_UNUSABLE);
+    assert_true(op.copy_refused);
+
+    /* A pin that does not hold: refused, or at least not said to hold. */
+    put_made(f, "from/1", 1, 10);
+    op.from = (struct store_from){
+        .key = "from/1", .size = 10, .etag = "0123456789abcdef0123456789abcdef"};
+    if (run(f, &op) == ERROR_NONE)
+        assert_false(op.answer.is_pinned);
+    else
+        assert_true(op.err.kind == ERROR_CONFLICT && op.copy_refused);
+}
+
+/* Sent parts and copied ones, from two ranges of an older object. */
+static void parts_are_copied(void **state)
+{
+    const uint64_t size = 3 * (uint64_t)PART + 12345;
+    struct fixture *f = *state;
+    char id[STORE_UPLOAD_ID_MAX], etag[STORE_ETAG_MAX];
+    struct store_part parts[4];
+    struct store_op op = {.verb = STORE_COPY_PART,
+                          .key = "big/new",
+                          .upload_id = id,
+                          .from = {.key = "big/old", .etag = etag, .size = size},
+                          .part_size = PART,
+                          .is_data = true};
+    uint64_t before = bytes_copied(f);
+
+    put_made(f, "big/old", 5, size);
+    etag_of(f, "big/old", etag);
+    create(f, "big/new", size, id);
+    parts[0] = send_part(f, "big/new", id, 1, 5, PART);
+    parts[2] = send_part(f, "big/new", id, 3, 5, PART);
+    for (uint32_t i = 1; i < 4; i += 2) {
+        op.part = (struct store_part){.number = i + 1, .size = i == 1 ? PART : 12345};
+        op.from.offset = op.offset = (uint64_t)i * PART;
+        run_well(f, &op);
+        parts[i] = op.part;
+        parts[i].crc32c = op.answer.crc32c;
+        memcpy(parts[i].etag, op.answer.etag, STORE_ETAG_MAX);
+    }
+    assert_int_equal(complete(f, "big/new", id, parts, 4, size), ERROR_NONE);
+    expect_object(f, "big/new", 5, size);
+    assert_int_equal(bytes_copied(f) - before, PART + 12345);
+
+    op.from.key = "big/none"; /* the upload is there, but nothing to copy */
+    create(f, "big/new", size, id);
+    assert_int_equal(run(f, &op), ERROR_NOT_FOUND);
+    assert_true(op.copy_refused);
+}
+
 /* ---- refusals ---- */
 
 static void expect_error(struct fixture *f, const struct s3_options *s3,
@@ -827,6 +939,47 @@ static void doubtful_completions(void **state)
     complete_with(f, "\"fault\":\"lost_answer\""); /* the token tells */
     tell(f, "options",
          "{\"etag\":\"md5\",\"repeated_complete\":\"200\",\"complete_etag\":true}");
+}
+
+/* A copy that meets this fault once is carried out all the same. */
+static void copy_with(struct fixture *f, const char *fault)
+{
+    struct store_op op = {
+        .verb = STORE_COPY, .key = "copied", .from = {.key = "copy/me", .size = 1000}};
+    char rule[256], *keys[] = {"copied"};
+
+    delete_keys(f, keys, 1);
+    snprintf(rule, sizeof rule, "[{\"op\":\"CopyObject\",\"times\":1,%s}]", fault);
+    tell(f, "faults", rule);
+    run_well(f, &op);
+    tell(f, "faults", "[]");
+    expect_object(f, "copied", 4, 1000);
+}
+
+static void doubtful_copies(void **state)
+{
+    struct fixture *f = *state;
+    struct store_op op = {
+        .verb = STORE_COPY, .key = "copied", .from = {.key = "copy/me", .size = 1000}};
+
+    put_made(f, "copy/me", 4, 1000);
+    copy_with(f, "\"fault\":\"lost_answer\"");
+    copy_with(f, "\"fault\":\"error_in_200\",\"code\":\"SlowDown\"");
+    copy_with(f, "\"fault\":\"whitespace\",\"seconds\":0.3");
+    copy_with(f, "\"fault\":\"whitespace\",\"seconds\":0.3,"
+                 "\"code\":\"InternalError\"");
+    copy_with(f, "\"fault\":\"html\",\"status\":200");
+    copy_with(f, "\"fault\":\"truncated\"");
+    tell(f, "faults",
+         "[{\"op\":\"CopyObject\",\"fault\":\"error_in_200\",\"code\":\"NoSuchKey\"}]");
+    assert_int_equal(run(f, &op), ERROR_NOT_FOUND);
+    assert_true(op.copy_refused);
+    tell(f, "faults",
+         "[{\"op\":\"CopyObject\",\"fault\":\"error\",\"status\":403,"
+         "\"code\":\"AccessDenied\"}]");
+    assert_int_equal(run(f, &op), ERROR_AUTH);
+    assert_true(op.copy_refused);
+    tell(f, "faults", "[]");
 }
 
 /* A put that meets this fault once is carried out all the same. */
@@ -1023,6 +1176,7 @@ static int run_faults(const char *name)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(doubtful_completions, begin, end),
+        cmocka_unit_test_setup_teardown(doubtful_copies, begin, end),
         cmocka_unit_test_setup_teardown(puts_in_trouble, begin, end),
         cmocka_unit_test_setup_teardown(a_put_that_arrives_damaged, begin, end),
         cmocka_unit_test_setup_teardown(gets_in_trouble, begin, end),
@@ -1048,6 +1202,9 @@ static int run_all(const char *name)
         cmocka_unit_test_setup_teardown(deleting_what_is_not_there, begin, end),
         cmocka_unit_test_setup_teardown(upload_in_parts, begin, end),
         cmocka_unit_test_setup_teardown(completion_of_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(objects_are_copied, begin, end),
+        cmocka_unit_test_setup_teardown(copies_that_are_refused, begin, end),
+        cmocka_unit_test_setup_teardown(parts_are_copied, begin, end),
         cmocka_unit_test_setup_teardown(refusals_are_told, begin, end),
         cmocka_unit_test_setup_teardown(cancelled_at_once, begin, end),
     };
@@ -1065,6 +1222,7 @@ static int run_some(const char *name)
         cmocka_unit_test_setup_teardown(put_if_absent_happens_once, begin, end),
         cmocka_unit_test_setup_teardown(upload_in_parts, begin, end),
         cmocka_unit_test_setup_teardown(completion_of_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(parts_are_copied, begin, end),
         cmocka_unit_test_setup_teardown(body_that_changes, begin, end),
     };
 
