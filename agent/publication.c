@@ -289,7 +289,9 @@ int publication_run(struct agent *a, const struct publication_options *o,
 
 int publication_tidy(struct agent *a, struct ownership *o, struct error *err)
 {
-    if (ownership_release(o, err) != 0 || ownership_remove_claims(o, err) != 0)
+    /* The record last: by it a later run without our notes finds what there is to tidy. */
+    if (ownership_remove_claims(o, err) != 0 ||
+        open_uploads_abort(a, o->prefix, NULL, 0, err) != 0)
         return -1;
-    return open_uploads_abort(a, o->prefix, NULL, 0, err);
+    return ownership_release(o, err);
 }
