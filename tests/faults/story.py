@@ -15,7 +15,7 @@ import signal
 import threading
 
 from aftermath import Aftermath, killed_at
-from fault import CHAOS
+from fault import CHAOS, LATE_WORD
 from gridtest import MIB, Grid, killpoint, write, write_random
 
 KINDS = ("", "rgw", "minio2019", "tls")  # of server: conftest.py starts one of each
@@ -88,7 +88,7 @@ def scripted(draw):
 
 def completion(draw):
     """What only a completion does: 200 at once, and then white space, or an error."""
-    fits = [(kind, more) for ops, kind, more in CHAOS if ops == ("CompleteMultipartUpload",)]
+    fits = [(kind, more) for ops, kind, more in CHAOS if ops == LATE_WORD]
     return [{"op": "CompleteMultipartUpload", "nth": nth, "fault": kind, **more}
             for nth, (kind, more) in enumerate(draw.choices(fits, k=draw.randint(1, 4)), 1)]
 
