@@ -114,8 +114,9 @@ static int make_all(const char *path)
         if (*p != '/' && !is_end)
             continue;
         *p = '\0';
-        if (mkdir(copy, 0700) != 0 && access(copy, F_OK) != 0)
-            status = errno; /* mkdir's own errno may be EROFS for one that is there */
+        status = mkdir(copy, 0700) != 0 ? errno : 0;
+        if (status != 0 && access(copy, F_OK) == 0)
+            status = 0; /* it may be EROFS for one that is there, not only EEXIST */
         if (is_end)
             break;
         *p = '/';

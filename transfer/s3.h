@@ -46,6 +46,7 @@ struct s3 {
     struct patience patience; /* with answers that are worth no more than that */
     bool is_contact_asked;    /* s3_contact.h */
     bool keys_worked;         /* a signed request has succeeded */
+    unsigned worked_serial;   /* the last signer one did with */
     unsigned n_bare_refusals; /* of HEADs with 400, one after the other */
 
     struct s3_probe *probe;     /* finding out; NULL: not now */

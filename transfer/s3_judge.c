@@ -102,11 +102,21 @@ static void judge_bare_refusal(struct s3_request *r)
         r->verdict.kind = ERROR_TRANSIENT;
 }
 
+/* New keys that have not been good once: what is written to a file in two steps is half
+ * new in between. */
+static bool are_half_new(const struct s3_request *r)
+{
+    return r->is_signed && r->signer_serial != r->s3->worked_serial &&
+           strcmp(r->answer.fault.code, "SignatureDoesNotMatch") == 0;
+}
+
 /* Keys that were good have been taken out of use, as some stores do with those that
- * have expired. */
+ * have expired; or what came in their place is not right yet. */
 static void judge_worn_keys(struct s3_request *r)
 {
-    if (r->s3->keys_worked && strcmp(r->answer.fault.code, "InvalidAccessKeyId") == 0)
+    bool is_unknown = strcmp(r->answer.fault.code, "InvalidAccessKeyId") == 0;
+
+    if (r->s3->keys_worked && (is_unknown || are_half_new(r)))
         r->verdict =
             (struct s3_verdict){ERROR_EXPIRED, S3_REMEDY_NONE,
                                 "log in again with `grid login`, or renew them"};
@@ -155,6 +165,8 @@ static int judge_success(struct s3_request *r)
     if (r->needs_etag && etag[0] == '\0')
         return broken(r, "has no ETag");
     r->s3->keys_worked = true;
+    if (r->is_signed && r->signer_serial > r->s3->worked_serial)
+        r->s3->worked_serial = r->signer_serial;
     if (r->is_quiet)
         r->s3->n_bare_refusals = 0;
     return 0;

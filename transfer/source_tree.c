@@ -77,7 +77,8 @@ static int look(int fd, struct source_op *op)
         .inode = st.st_ino,
     };
     if (!S_ISREG(st.st_mode))
-        return error_set(&op->err, ERROR_NOT_FOUND, 0, "is not a regular file any more");
+        return error_set(&op->err, ERROR_NOT_FOUND, 0,
+                         "is not a regular file any more");
     return 0;
 }
 

@@ -13,7 +13,8 @@
  * A slot and a chunk are held in LEASING and ATTEMPTING only.  Who comes back from a
  * pause goes to the head of the queue: it has waited its turn already.
  *
- * While nobody answers nothing is admitted but one at a time: store_gate.c.
+ * While nobody answers nothing is admitted but one at a time: store_gate.c.  A request
+ * that alone is not answered is no outage: it is retried like one that is refused.
  */
 #include "transfer/store.h"
 
@@ -46,6 +47,14 @@ static void requeue(struct store_op *op)
     op->phase = OP_QUEUED;
     op->store->counts.waiting++;
     queue_insert_before(op->store->queue.next, op);
+}
+
+/* To the end: another looks next whether anybody answers, should it be this one's fault. */
+static void requeue_last(struct store_op *op)
+{
+    op->phase = OP_QUEUED;
+    op->store->counts.waiting++;
+    queue_insert_before(op->is_claim ? op->store->queue.next : &op->store->queue, op);
 }
 
 static bool queue_is_empty(const struct store *store)
@@ -296,7 +305,7 @@ static void retry_later(struct store_op *op, const struct error *err)
 
     if (op->verb == STORE_GET && op->moved > 0) { /* it comes forward */
         op->failures = 0;
-        op->failing_since_ms = 0;
+        op->failing_since_ms = op->away_since_ms = 0;
     }
     attempt = is_throttled ? ++op->throttled : ++op->failures;
     switch (store_trouble_on_failure(store, op, err)) {
@@ -339,6 +348,67 @@ static void on_success(struct store_op *op, unsigned in_use)
     end(op, NULL);
 }
 
+/* ---- nobody answers ---- */
+
+/* Nobody has answered it, nor did the last time, while others were answered: it is this
+ * request that does not come through, and no outage. */
+static bool is_alone_away(const struct store_op *op, const struct error *err)
+{
+    return err->kind == ERROR_NETWORK && op->away_since_ms != 0 &&
+           op->n_answers != op->store->gate.n_answers;
+}
+
+/* Others have opened the gate again and again meanwhile: the limit is its own, too. */
+static bool is_away_for_too_long(const struct store_op *op, uint64_t now_ms)
+{
+    uint64_t limit_ms = op->store->options.outage_ms;
+
+    return limit_ms > 0 && op->away_since_ms != 0 &&
+           now_ms - op->away_since_ms >= limit_ms;
+}
+
+static void note_away(struct store_op *op, uint64_t now_ms)
+{
+    if (op->away_since_ms == 0)
+        op->away_since_ms = now_ms > 0 ? now_ms : 1;
+    op->n_answers = op->store->gate.n_answers;
+}
+
+static void retry_alone(struct store_op *op, const struct error *err)
+{
+    struct error own = *err;
+
+    own.kind = ERROR_TRANSIENT;
+    error_wrap(&own, "others are answered, but not this request");
+    store_gate_forget(op->store, op);
+    retry_later(op, &own);
+}
+
+static void on_nobody(struct store_op *op, const struct error *err)
+{
+    struct store *store = op->store;
+    uint64_t now_ms = loop_now_ms(store->loop);
+    bool is_alone = is_alone_away(op, err);
+
+    if (err->kind == ERROR_NETWORK)
+        note_away(op, now_ms);
+    else
+        op->away_since_ms = 0; /* that its keys have run out is an answer */
+    if (!is_alone)
+        store_gate_on_away(store, op, err);
+    if (op->is_once) {
+        end(op, err);
+    } else if (is_away_for_too_long(op, now_ms)) {
+        store_gate_give_up(store, err);
+        end(op, &store->gate.reason);
+    } else if (is_alone) {
+        retry_alone(op, err);
+    } else {
+        op->failing_since_ms = 0; /* an outage is another matter */
+        requeue_last(op);
+    }
+}
+
 /* Nothing was wrong with it but that the store was given up. */
 static bool is_cut(const struct store_op *op, const struct error *err)
 {
@@ -362,13 +432,9 @@ static void on_failure(struct store_op *op, const struct error *err)
         store_gate_forget(store, op);
         end_cancelled(op);
     } else if (store_gate_concerns(store, err)) {
-        store_gate_on_away(store, op, err);
-        op->failing_since_ms = 0; /* an outage is another matter */
-        if (op->is_once)
-            end(op, err);
-        else
-            requeue(op);
+        on_nobody(op, err);
     } else {
+        op->away_since_ms = 0;
         store_gate_on_answer(store);
         if (err->kind == ERROR_THROTTLED)
             concurrency_on_throttled(&store->concurrency, loop_now_ms(store->loop));
@@ -439,7 +505,7 @@ void store_start(struct store *store, struct store_op *op)
     op->store = store;
     op->is_cancelled = false;
     op->failures = op->throttled = op->damaged = 0;
-    op->failing_since_ms = 0;
+    op->failing_since_ms = op->away_since_ms = 0;
     op->taken = 0;
     op->attempt = NULL;
     op->phase = OP_QUEUED;

@@ -215,6 +215,8 @@ struct store_op {
     uint64_t failing_since_ms;    /* 0: it does not */
     uint64_t failed_ms;           /* the last time */
     unsigned failures_alone;      /* while others of its verb succeeded */
+    uint64_t away_since_ms;       /* nobody answers it; 0: somebody has */
+    uint64_t n_answers;           /* to all, when nobody answered it the last time */
     unsigned retry_after_s;       /* what the last answer asked for */
     uint64_t moved;               /* payload bytes of this attempt, either way */
     uint64_t taken;               /* get: bytes that the sink has, from all attempts */

@@ -243,6 +243,7 @@ void store_gate_on_answer(struct store *store)
     struct store_gate *g = &store->gate;
 
     g->has_answered = true;
+    g->n_answers++;
     if (g->phase == GATE_GIVEN_UP)
         return;
     if (g->phase != GATE_OPEN)

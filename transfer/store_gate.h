@@ -26,6 +26,7 @@ struct store_gate {
     bool has_answered;       /* anybody, ever */
     bool has_succeeded;      /* our keys were good once */
     bool is_told;            /* options.away knows that we wait */
+    uint64_t n_answers;      /* so far, to anybody */
     uint64_t tried_since_ms; /* the first attempt began; 0: none has */
     struct error reason;     /* why nobody answers; ERROR_NONE: not known yet */
     uv_timer_t timer;        /* its data is the store */

@@ -170,6 +170,18 @@ def test_store_has_no_inodes_left(grid, tree, small_disk):
 
 @needs_mount
 @pytest.mark.fast
+def test_state_folder_on_a_read_only_disk(grid, tree, small_disk):
+    """Several folders are to be made there; the reason told is that of the first."""
+    disk = small_disk("read-only", "1m")
+    subprocess.run(["mount", "-o", "remount,ro", str(disk.path)], check=True)
+    grid.env["XDG_STATE_HOME"] = f"{disk.path}/not/there"
+    write(tree, "a", "x")
+    result = grid.create(tree, code=1)
+    assert "Read-only file system" in result.err and "XDG_STATE_HOME" in result.err, result
+
+
+@needs_mount
+@pytest.mark.fast
 def test_disk_of_the_checkpoint_is_full(grid, tree, small_disk):
     disk = small_disk("state-disk", "600k")
     grid.env["XDG_STATE_HOME"] = str(disk.path)

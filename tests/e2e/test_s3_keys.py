@@ -48,6 +48,10 @@ def in_the_middle(grid, place, tree, *more):
     return running
 
 
+def refusals(place, code):
+    return sum(entry["code"] == code for entry in place.s3.log(place.bucket))
+
+
 def expire(place):
     place.s3.user("ASIATEMP00000000001", token="token-one", expires_in_s=-1)
     return time.time()
@@ -66,6 +70,21 @@ def test_new_keys_in_the_profile(place, grid, tree):
     assert not acknowledged & set(place.stored(start=expired_at)), "sent again"
     place.check("tree", tree)
     assert place.s3.secret not in result.text and "token-" not in result.text
+
+
+def test_new_keys_that_are_half_written(place, grid, tree):
+    """The new id stands in the profile already, the new secret does not: the wait goes on."""
+    running = in_the_middle(grid, place, tree)
+    expire(place)
+    waits(running)
+    place.s3.user("AKIANEW000000000003")
+    profile(grid, "AKIANEW000000000003", "not the secret yet")
+    running.until(lambda: refusals(place, "SignatureDoesNotMatch") >= 2, "they were tried")
+    profile(grid, "AKIANEW000000000003", place.s3.secret)
+    full_speed(place.s3)
+    result = running.wait(60)
+    assert result.code == 0, result
+    place.check("tree", tree)
 
 
 def test_keys_that_are_taken_out_of_use(on_fake, grid, tree):  # noqa: F811

@@ -189,6 +189,74 @@ static void the_end_is_told_to_who_waits_outside(void **state)
     assert_true(store_room(f->store) > 0);
 }
 
+/* ---- one request that is never answered, while others are ---- */
+
+/* Others, one after another, until the one has ended. */
+static void others_until_idle(struct wait_kit *f, const struct store_op *op)
+{
+    while (op->phase != OP_IDLE) {
+        wait_start(f, 1);
+        while (f->ops[1].phase != OP_IDLE)
+            uv_run(&f->loop.uv, UV_RUN_ONCE);
+    }
+}
+
+/* The fault is its own: it ends after a hundred attempts, and never the store. */
+static void one_that_never_comes_through(void **state)
+{
+    struct wait_kit *f = *state;
+
+    wait_open(f, 0, 0);
+    f->place.cut_off = "poison";
+    wait_start_key(f, 0, "poison");
+    others_until_idle(f, &f->ops[0]);
+    assert_int_equal(f->ops[0].err.kind, ERROR_TRANSIENT);
+    assert_string_equal(f->ops[0].err.text,
+                        "others are answered, but not this request: the line is dead");
+    assert_true(f->ops[0].answer.attempts >= 100);
+    assert_true(f->ops[0].answer.attempts < 150);
+    assert_null(store_away(f->store));
+}
+
+/* That others come through does not make its wait begin anew. */
+static void its_wait_has_the_limit_of_an_outage(void **state)
+{
+    struct wait_kit *f = *state;
+    uint64_t began_ms = loop_now_ms(&f->loop);
+
+    wait_open(f, 0, 100);
+    f->place.cut_off = "poison";
+    wait_start_key(f, 0, "poison");
+    while (f->ops[0].phase != OP_IDLE) {
+        wait_start(f, 1); /* as a heartbeat: seldom, and it is what opens the gate */
+        while (f->ops[1].phase != OP_IDLE)
+            uv_run(&f->loop.uv, UV_RUN_ONCE);
+        wait_for(f, 20);
+    }
+    assert_true(loop_now_ms(&f->loop) - began_ms >= 100);
+    assert_int_equal(f->ops[0].err.kind, ERROR_NETWORK);
+    assert_int_equal(f->store->gate.phase, GATE_GIVEN_UP);
+}
+
+/* With one place only it does not keep it. */
+static void it_leaves_the_place_to_others(void **state)
+{
+    struct wait_kit *f = *state;
+
+    wait_open(f, 0, 0);
+    f->store->concurrency.limit = 1;
+    f->place.cut_off = "poison";
+    wait_start_key(f, 0, "poison");
+    wait_start(f, 1);
+    wait_start(f, 2);
+    wait_until_done(f, 2);
+    assert_int_equal(f->ops[1].err.kind, ERROR_NONE);
+    assert_int_equal(f->ops[2].err.kind, ERROR_NONE);
+    f->place.cut_off = NULL;
+    wait_until_done(f, 3);
+    assert_int_equal(f->ops[0].err.kind, ERROR_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +272,12 @@ int main(void)
                                         wait_end),
         cmocka_unit_test_setup_teardown(the_limit_begins_anew_with_each_outage,
                                         wait_begin, wait_end),
+        cmocka_unit_test_setup_teardown(one_that_never_comes_through, wait_begin,
+                                        wait_end),
+        cmocka_unit_test_setup_teardown(its_wait_has_the_limit_of_an_outage, wait_begin,
+                                        wait_end),
+        cmocka_unit_test_setup_teardown(it_leaves_the_place_to_others, wait_begin,
+                                        wait_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

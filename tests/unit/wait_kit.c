@@ -40,6 +40,12 @@ static bool is_refused(const struct place *place, const char *key)
            (place->refused[0] == '\0' || strcmp(place->refused, key) == 0);
 }
 
+static bool is_away(const struct place *place, const char *key)
+{
+    return place->mood == IS_AWAY ||
+           (place->cut_off != NULL && strcmp(place->cut_off, key) == 0);
+}
+
 static void attempt(struct store *store, struct store_op *op)
 {
     struct place *place = store->impl;
@@ -47,7 +53,7 @@ static void attempt(struct store *store, struct store_op *op)
 
     place->n_attempts++;
     a->op = op;
-    a->outcome = place->mood == IS_AWAY       ? ERROR_NETWORK
+    a->outcome = is_away(place, op->key)      ? ERROR_NETWORK
                  : is_refused(place, op->key) ? ERROR_TRANSIENT
                                               : ERROR_NONE;
     op->attempt = a;

@@ -14,6 +14,7 @@ enum mood { ANSWERS, IS_AWAY, IS_SILENT, ANSWERS_TOO_LATE };
 struct place {
     enum mood mood;
     const char *refused; /* it is 503 whatever is asked of this key, or of all ("") */
+    const char *cut_off; /* the line is dead for what is asked of this key */
     unsigned n_attempts, n_cancels;
 };
 
