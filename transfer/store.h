@@ -53,7 +53,8 @@ enum store_verb {
     STORE_DELETE, /* keys; those that are not there are a success */
     STORE_SYNC,   /* what was stored so far survives a power loss */
     STORE_PROBE,  /* what can the store do? store_limits() and store_traits() are final
-                     after it, or after the first write */
+                     after it; if_absent: limits.can_put_if_absent is, no more is
+                     waited for */
     STORE_CREATE_BUCKET /* the bucket itself; one of our own that is there already is a
                            success, somebody else's ERROR_CONFLICT */
 };
