@@ -233,26 +233,49 @@ static int abort_planned(struct plan *p, struct error *err)
 
 /* ---- by prefix ---- */
 
+static int abort_page(struct agent *a, const struct store_op *list, const char *prefix,
+                      struct error *err)
+{
+    int status = 0;
+
+    for (size_t i = 0; status == 0 && i < list->answer.n_items; i++) {
+        const struct store_item *item = &list->answer.items[i];
+        struct store_op op = {.verb = STORE_ABORT_UPLOAD,
+                              .key = item->key[0] != '\0' ? item->key : prefix,
+                              .upload_id = item->upload_id};
+        status = agent_do(a, &op, err);
+        store_op_clear(&op);
+    }
+    return status;
+}
+
+int open_uploads_abort_listed(struct agent *a, struct question *listed,
+                              struct error *err)
+{
+    struct store_op *list = &listed->op;
+    int status = question_has(listed, err);
+
+    if (status <= 0)
+        return status; /* nothing there is an empty list */
+    status = abort_page(a, list, list->key, err);
+    while (status == 0 && list->cursor != NULL) {
+        status = agent_do(a, list, err);
+        if (status == 0)
+            status = abort_page(a, list, list->key, err);
+    }
+    return status;
+}
+
 static int abort_below(struct agent *a, const char *prefix, struct error *err)
 {
-    struct store_op list = {.verb = STORE_LIST_UPLOADS, .key = prefix};
+    struct question list;
     int status;
 
-    do {
-        status = agent_do(a, &list, err);
-        for (size_t i = 0; status == 0 && i < list.answer.n_items; i++) {
-            const struct store_item *item = &list.answer.items[i];
-            struct store_op op = {.verb = STORE_ABORT_UPLOAD,
-                                  .key = item->key[0] != '\0' ? item->key : prefix,
-                                  .upload_id = item->upload_id};
-            status = agent_do(a, &op, err);
-            store_op_clear(&op);
-        }
-    } while (status == 0 && list.cursor != NULL);
-    store_end_list(a->store, &list);
-    store_op_clear(&list);
-    if (status != 0 && err->kind == ERROR_NOT_FOUND)
-        return 0;
+    question_init(&list, STORE_LIST_UPLOADS, mem_copy_string(prefix));
+    question_start(a, &list, 1);
+    question_wait(a, &list, 1);
+    status = open_uploads_abort_listed(a, &list, err);
+    question_free(a, &list, 1);
     return status;
 }
 

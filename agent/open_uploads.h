@@ -1,7 +1,7 @@
 #ifndef AGENT_OPEN_UPLOADS_H
 #define AGENT_OPEN_UPLOADS_H
 
-#include "agent/agent.h"
+#include "agent/question.h"
 #include "manifest/checkpoint.h"
 
 /*
@@ -19,6 +19,10 @@
 int open_uploads_abort(struct agent *a, const char *prefix,
                        struct checkpoint *checkpoint, uint64_t part_size,
                        struct error *err);
+
+/* The same, of a listing by prefix (STORE_LIST_UPLOADS) that has been answered. */
+int open_uploads_abort_listed(struct agent *a, struct question *listed,
+                              struct error *err);
 
 /* Those of these keys, whatever the store. */
 int open_uploads_abort_keys(struct agent *a, const char *const *keys, size_t n,

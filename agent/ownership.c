@@ -32,6 +32,14 @@ void ownership_key(const struct ownership *o, const char *file, struct text *key
     text_add(key, file);
 }
 
+char *ownership_file(const struct ownership *o, const char *file)
+{
+    struct text key = {0};
+
+    ownership_key(o, file, &key);
+    return text_take(&key);
+}
+
 void ownership_set_version(struct ownership *o, uint64_t version)
 {
     struct text prefix = {0};
@@ -172,7 +180,7 @@ int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
     return status != 0 ? -1 : ownership_write(o, false, err);
 }
 
-static int judge(struct ownership *o, const struct session_record *found,
+static int judge(const struct ownership *o, const struct session_record *found,
                  struct error *err)
 {
     if (strcmp(found->run, o->record.run) == 0)
@@ -183,30 +191,54 @@ static int judge(struct ownership *o, const struct session_record *found,
                      o->name, o->version, found->user, found->host, found->pid);
 }
 
-static void say_gone(struct ownership *o, struct error *err)
+static void say_gone(const struct ownership *o, struct error *err)
 {
     error_set(err, ERROR_CONFLICT, 0,
               "%s version %" PRIu64 " is no longer ours: its session record is gone",
               o->name, o->version);
 }
 
-int ownership_check(struct ownership *o, struct error *err)
+/* What is deleted stays so, and what is another's does not become ours again: in which
+ * order they are answered does not matter. */
+void ownership_questions(const struct ownership *o,
+                         struct question q[OWNERSHIP_QUESTIONS])
 {
+    question_init(&q[0], STORE_HEAD, ownership_file(o, "deleted.json"));
+    question_init(&q[1], STORE_GET, ownership_file(o, "session.json"));
+}
+
+int ownership_judge(const struct ownership *o,
+                    const struct question q[OWNERSHIP_QUESTIONS], struct error *err)
+{
+    const struct span json = q[1].sink.bytes;
     struct session_record found;
-    int status = ownership_has(o, "deleted.json", err);
+    int status = question_has(&q[0], err);
 
     if (status < 0)
         return -1;
-    if (status > 0) {
+    if (status > 0 || q[1].op.err.kind == ERROR_NOT_FOUND) {
         say_gone(o, err);
         return -1;
     }
-    status = ownership_read(o, &found, NULL, err);
-    if (status != 0 && err->kind == ERROR_NOT_FOUND)
-        say_gone(o, err);
+    if (question_has(&q[1], err) != 1)
+        return -1;
+    status = session_record_parse(&found, (char *)json.data, json.size, err);
     if (status == 0)
         status = judge(o, &found, err);
     session_record_free(&found);
+    return status;
+}
+
+int ownership_check(struct ownership *o, struct error *err)
+{
+    struct question q[OWNERSHIP_QUESTIONS];
+    int status;
+
+    ownership_questions(o, q);
+    question_start(o->agent, q, OWNERSHIP_QUESTIONS);
+    question_wait(o->agent, q, OWNERSHIP_QUESTIONS);
+    status = ownership_judge(o, q, err);
+    question_free(o->agent, q, OWNERSHIP_QUESTIONS);
     return status;
 }
 

@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/agent.h"
+#include "agent/question.h"
 #include "agent/record.h"
 
 /*
@@ -19,7 +19,13 @@ struct ownership {
     struct session_record record; /* as we write it */
     bool was_alive; /* ownership_resume(): the run before may write for a while yet */
 
-    /* Private: the beat. */
+    /* What is known to stand in the store already, and need not be asked again. */
+    bool has_newest;
+    uint64_t newest; /* the highest number of all */
+    uint64_t used;   /* a number that is known to be in use, 0: none */
+
+    /* Private. */
+    struct question ahead;
     struct beat *beat;
 };
 
@@ -33,6 +39,11 @@ enum {
 
 /* o->agent, o->name and o->record (session, run, source, options) are set by the
  * caller; the functions below fill in the rest. */
+
+/* A number will be reserved: what the store can do is asked meanwhile, while other things
+ * are.  ownership_end_ahead() must follow, whatever comes of it. */
+void ownership_ask_ahead(struct ownership *o);
+void ownership_end_ahead(struct ownership *o);
 
 /* Reserve the next free number: one above all that stand in the store.  Where the store
  * knows no conditional put, this may take some seconds while others want it, too, or as
@@ -57,6 +68,14 @@ int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
 /* Still ours?  ERROR_CONFLICT when another run has it, it is gone or deleted. */
 int ownership_check(struct ownership *o, struct error *err);
 
+/* The same, asked together with something else: it was ours when question_start() was
+ * called. */
+enum { OWNERSHIP_QUESTIONS = 2 };
+void ownership_questions(const struct ownership *o,
+                         struct question q[OWNERSHIP_QUESTIONS]);
+int ownership_judge(const struct ownership *o,
+                    const struct question q[OWNERSHIP_QUESTIONS], struct error *err);
+
 struct ownership_events {
     /* It is another's, or gone: nothing may be touched.  At most once. */
     void (*lost)(void *ctx, const struct error *err);
@@ -79,8 +98,10 @@ int ownership_leave(struct ownership *o, const char *ended, struct error *err);
 /* Published: remove the record. */
 int ownership_release(struct ownership *o, struct error *err);
 
-/* Published: remove what reserving has left in session/. */
-int ownership_remove_claims(struct ownership *o, struct error *err);
+/* Published: remove what reserving has left in session/, of which claims is a listing
+ * that has been answered. */
+int ownership_remove_claims(struct ownership *o, struct question *claims,
+                            struct error *err);
 
 void ownership_free(struct ownership *o);
 

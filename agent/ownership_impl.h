@@ -4,10 +4,12 @@
 #include "agent/ownership.h"
 #include "base/text.h"
 
-/* Private to ownership.c and reservation.c: the files of one version. */
+/* Private to ownership.c, reservation.c and publication.c: the files of one version. */
 
 /* "NAME/vN/" and file. */
 void ownership_key(const struct ownership *o, const char *file, struct text *key);
+char *ownership_file(const struct ownership *o,
+                     const char *file); /* the same, to be freed */
 void ownership_set_version(struct ownership *o, uint64_t version);
 
 /* session.json.  if_absent: ERROR_CONFLICT where there is one. */

@@ -8,6 +8,7 @@
 
 #include "agent/answer.h"
 #include "agent/open_uploads.h"
+#include "agent/ownership_impl.h"
 #include "agent/send_file.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -161,26 +162,36 @@ static int list_skipped(struct agent *a, struct checkpoint *checkpoint,
     return answer_wait(&answer, &a->loop, err);
 }
 
+/* 1: it is our session's, 0: there is none, -1: error.  record is filled. */
+static int judge_found(const struct ownership *o, const struct question *q,
+                       struct datastore_record *record, struct error *err)
+{
+    const struct span json = q->sink.bytes;
+    int status = question_has(q, err);
+
+    memset(record, 0, sizeof *record);
+    if (status != 1)
+        return status;
+    if (datastore_record_parse(record, (char *)json.data, json.size, err) != 0)
+        return -1;
+    if (strcmp(record->session, o->record.session) == 0)
+        return 1;
+    return error_set(err, ERROR_CONFLICT, 0,
+                     "%s version %" PRIu64 " was published by another session", o->name,
+                     o->version);
+}
+
 int publication_find(struct agent *a, const struct ownership *o,
                      struct datastore_record *record, struct error *err)
 {
-    struct text key = {0}, json = {0};
+    struct question q;
     int status;
 
-    memset(record, 0, sizeof *record);
-    text_add_format(&key, "%sdatastore.json", o->prefix);
-    status = agent_get(a, text_string(&key), &json, NULL, err);
-    if (status == 0)
-        status =
-            datastore_record_parse(record, text_string(&json), json.size, err) == 0;
-    if (status == 1 && strcmp(record->session, o->record.session) != 0)
-        status = error_set(err, ERROR_CONFLICT, 0,
-                           "%s version %" PRIu64 " was published by another session",
-                           o->name, o->version);
-    else if (status != 1)
-        status = err->kind == ERROR_NOT_FOUND ? 0 : -1;
-    text_free(&key);
-    text_free(&json);
+    question_init(&q, STORE_GET, ownership_file(o, "datastore.json"));
+    question_start(a, &q, 1);
+    question_wait(a, &q, 1);
+    status = judge_found(o, &q, record, err);
+    question_free(a, &q, 1);
     return status;
 }
 
@@ -230,13 +241,45 @@ static int sync_store(struct agent *a, const struct ownership *o, struct error *
     return status;
 }
 
+/* ---- what is asked first ---- */
+
+enum {
+    ASK_OURS, /* two of them */
+    ASK_PUBLISHED = OWNERSHIP_QUESTIONS,
+    ASK_UPLOADS, /* not where they are listed by exact key only */
+    QUESTIONS
+};
+
+static size_t ask(struct agent *a, const struct ownership *o,
+                  struct question q[QUESTIONS])
+{
+    size_t n = store_limits(a->store)->lists_exact_key ? ASK_UPLOADS : QUESTIONS;
+
+    memset(q, 0, QUESTIONS * sizeof *q);
+    ownership_questions(o, &q[ASK_OURS]);
+    question_init(&q[ASK_PUBLISHED], STORE_GET, ownership_file(o, "datastore.json"));
+    if (n == QUESTIONS)
+        question_init(&q[ASK_UPLOADS], STORE_LIST_UPLOADS, ownership_file(o, ""));
+    question_start(a, q, n);
+    return n;
+}
+
+static int abort_uploads(struct agent *a, const struct publication_options *o,
+                         struct question q[QUESTIONS], struct error *err)
+{
+    if (!store_limits(a->store)->lists_exact_key)
+        return open_uploads_abort_listed(a, &q[ASK_UPLOADS], err);
+    return open_uploads_abort(a, o->ownership->prefix, o->checkpoint,
+                              o->ownership->record.part_size, err);
+}
+
 /* The shards of what another run has published are not to be replaced.  1: it is
  * published, as we mean it; 0: it is not. */
-static int is_published(struct agent *a, const struct ownership *o,
-                        const struct datastore_record *r, struct error *err)
+static int is_published(const struct ownership *o, const struct datastore_record *r,
+                        const struct question *asked, struct error *err)
 {
     struct datastore_record found;
-    int status = publication_find(a, o, &found, err);
+    int status = judge_found(o, asked, &found, err);
 
     if (status == 1 && judge_same(o, r, &found, err) != 0)
         status = -1;
@@ -244,19 +287,14 @@ static int is_published(struct agent *a, const struct ownership *o,
     return status;
 }
 
+/* ---- all of it ---- */
+
 static int store_manifest(struct agent *a, const struct publication_options *o,
                           struct datastore_record *record,
                           const struct manifest_summary *summary, struct error *err)
 {
     struct error ignored;
-    int status;
 
-    fill_record(record, o, summary);
-    if (list_skipped(a, o->checkpoint, record, err) != 0)
-        return -1;
-    status = is_published(a, o->ownership, record, err);
-    if (status != 0)
-        return status == 1 ? 0 : -1;
     if (send_shards(a, o->ownership, record, summary, err) != 0 ||
         sync_store(a, o->ownership, err) != 0 ||
         ownership_check(o->ownership, err) != 0 ||
@@ -269,6 +307,32 @@ static int store_manifest(struct agent *a, const struct publication_options *o,
     return 0;
 }
 
+/* The list is written while the store answers: it stays here until it is known that the
+ * version is ours. */
+static int prepare(struct agent *a, const struct publication_options *o,
+                   struct manifest_summary *summary, struct datastore_record *record,
+                   struct error *err)
+{
+    struct question q[QUESTIONS];
+    size_t n = ask(a, o->ownership, q);
+    int status = export_manifest(a, o, summary, err);
+
+    if (status == 0) {
+        fill_record(record, o, summary);
+        status = list_skipped(a, o->checkpoint, record, err);
+    }
+    if (status == 0) {
+        question_wait(a, q, n);
+        status = ownership_judge(o->ownership, &q[ASK_OURS], err);
+    }
+    if (status == 0)
+        status = abort_uploads(a, o, q, err);
+    if (status == 0)
+        status = is_published(o->ownership, record, &q[ASK_PUBLISHED], err);
+    question_free(a, q, n);
+    return status;
+}
+
 int publication_run(struct agent *a, const struct publication_options *o,
                     struct datastore_record *record, struct error *err)
 {
@@ -276,22 +340,32 @@ int publication_run(struct agent *a, const struct publication_options *o,
     int status;
 
     memset(record, 0, sizeof *record);
-    if (ownership_check(o->ownership, err) != 0 ||
-        open_uploads_abort(a, o->ownership->prefix, o->checkpoint,
-                           o->ownership->record.part_size, err) != 0 ||
-        export_manifest(a, o, &summary, err) != 0)
-        return -1;
-    status = store_manifest(a, o, record, &summary, err);
+    status = prepare(a, o, &summary, record, err);
+    if (status == 0)
+        status = store_manifest(a, o, record, &summary, err);
     unlink_shards(&summary);
     manifest_summary_free(&summary);
-    return status;
+    return status < 0 ? -1 : 0;
 }
 
+enum { TIDY_CLAIMS, TIDY_UPLOADS, TIDYINGS };
+
+/* The record last: by it a later run without our notes finds what there is to tidy. */
 int publication_tidy(struct agent *a, struct ownership *o, struct error *err)
 {
-    /* The record last: by it a later run without our notes finds what there is to tidy. */
-    if (ownership_remove_claims(o, err) != 0 ||
-        open_uploads_abort(a, o->prefix, NULL, 0, err) != 0)
-        return -1;
-    return ownership_release(o, err);
+    struct question q[TIDYINGS] = {0};
+    size_t n = store_limits(a->store)->lists_exact_key ? TIDY_UPLOADS : TIDYINGS;
+    int status;
+
+    question_init(&q[TIDY_CLAIMS], STORE_LIST, ownership_file(o, "session/"));
+    q[TIDY_CLAIMS].op.is_flat = true;
+    if (n == TIDYINGS)
+        question_init(&q[TIDY_UPLOADS], STORE_LIST_UPLOADS, ownership_file(o, ""));
+    question_start(a, q, n);
+    question_wait(a, q, n);
+    status = ownership_remove_claims(o, &q[TIDY_CLAIMS], err);
+    if (status == 0 && n == TIDYINGS)
+        status = open_uploads_abort_listed(a, &q[TIDY_UPLOADS], err);
+    question_free(a, q, n);
+    return status == 0 ? ownership_release(o, err) : -1;
 }

@@ -28,6 +28,7 @@
 #include "agent/catalog.h"
 #include "agent/ownership_impl.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 enum {
     RESERVE_TRIES = 1000, /* others may take numbers while we look for one */
@@ -59,12 +60,25 @@ static int is_recorded(struct ownership *o, struct error *err)
     return status;
 }
 
-/* 1: a version was published or deleted here. */
+/*
+ * 1: a version was published or deleted here.  Both are asked at once: of a version that is
+ * being deleted at this very moment neither may be seen.  Then nothing is published there
+ * either, because deleted.json stays, and whoever publishes looks for it first.
+ */
 static int was_used(struct ownership *o, struct error *err)
 {
-    int status = ownership_has(o, "datastore.json", err);
+    struct question q[2];
+    int status;
 
-    return status != 0 ? status : ownership_has(o, "deleted.json", err);
+    question_init(&q[0], STORE_HEAD, ownership_file(o, "datastore.json"));
+    question_init(&q[1], STORE_HEAD, ownership_file(o, "deleted.json"));
+    question_start(o->agent, q, 2);
+    question_wait(o->agent, q, 2);
+    status = question_has(&q[0], err);
+    if (status == 0)
+        status = question_has(&q[1], err);
+    question_free(o->agent, q, 2);
+    return status;
 }
 
 /* ---- by a conditional put ---- */
@@ -295,9 +309,13 @@ static int on_use(void *ctx, const char *name, const struct store_item *item,
 static int last_used_number(struct ownership *o, uint64_t *number, struct error *err)
 {
     bool is_used = false;
-    int status = catalog_newest_number(o->agent, o->name, number, err);
+    int status = 0;
 
-    if (status != 0 || *number == 0)
+    if (o->has_newest)
+        *number = o->newest;
+    else
+        status = catalog_newest_number(o->agent, o->name, number, err);
+    if (status != 0 || *number == 0 || *number == o->used)
         return status;
     ownership_set_version(o, *number);
     status = agent_list(o->agent, o->prefix, false, on_use, &is_used, err);
@@ -306,9 +324,21 @@ static int last_used_number(struct ownership *o, uint64_t *number, struct error 
     return status;
 }
 
-static int ask_store(struct ownership *o, enum store_verb verb, struct error *err)
+void ownership_ask_ahead(struct ownership *o)
 {
-    struct store_op op = {.verb = verb, .key = ""};
+    question_init(&o->ahead, STORE_PROBE, mem_copy_string(""));
+    question_start(o->agent, &o->ahead, 1);
+}
+
+void ownership_end_ahead(struct ownership *o)
+{
+    question_free(o->agent, &o->ahead, 1);
+}
+
+static int ask_store(struct ownership *o, enum store_verb verb, bool if_absent,
+                     struct error *err)
+{
+    struct store_op op = {.verb = verb, .key = "", .if_absent = if_absent};
     int status = agent_do(o->agent, &op, err);
 
     store_op_clear(&op);
@@ -319,15 +349,15 @@ static int ask_store(struct ownership *o, enum store_verb verb, struct error *er
  * that uses it: of a bucket that must be there, its absence is another error. */
 static int probe(struct ownership *o, struct error *err)
 {
-    int status = ask_store(o, STORE_PROBE, err);
+    int status = ask_store(o, STORE_PROBE, true, err);
 
     if (status == 0 || err->kind != ERROR_NOT_FOUND)
         return status;
     log_line(LOG_INFO, LOG_SESSION, "making the bucket of %s",
              store_url(o->agent->store));
-    if (ask_store(o, STORE_CREATE_BUCKET, err) != 0)
+    if (ask_store(o, STORE_CREATE_BUCKET, false, err) != 0)
         return -1;
-    return ask_store(o, STORE_PROBE, err);
+    return ask_store(o, STORE_PROBE, true, err);
 }
 
 int ownership_reserve(struct ownership *o, struct error *err)
@@ -347,27 +377,35 @@ int ownership_reserve(struct ownership *o, struct error *err)
     if (status == 0)
         return error_set(err, ERROR_CONFLICT, 0,
                          "no version number could be reserved for %s", o->name);
-    return status < 0 ? -1 : 0;
+    if (status < 0)
+        return -1;
+    return ask_store(o, STORE_PROBE, false,
+                     err); /* the rest of it: who owns knows all */
 }
 
 /* ---- tidying up ---- */
 
-static int on_stale_claim(void *ctx, const char *name, const struct store_item *item,
-                          struct error *err)
+static int remove_page(struct ownership *o, const struct store_op *claims,
+                       struct error *err)
 {
-    struct ownership *o = ctx;
-
-    (void)name;
-    return agent_delete(o->agent, item->key, err);
+    for (size_t i = 0; i < claims->answer.n_items; i++)
+        if (agent_delete(o->agent, claims->answer.items[i].key, err) != 0)
+            return -1;
+    return 0;
 }
 
-int ownership_remove_claims(struct ownership *o, struct error *err)
+int ownership_remove_claims(struct ownership *o, struct question *claims,
+                            struct error *err)
 {
-    struct text prefix = {0};
-    int status;
+    int status = question_has(claims, err);
 
-    ownership_key(o, "session/", &prefix);
-    status = agent_list(o->agent, text_string(&prefix), true, on_stale_claim, o, err);
-    text_free(&prefix);
+    if (status <= 0)
+        return status; /* nothing there is an empty list */
+    status = remove_page(o, &claims->op, err);
+    while (status == 0 && claims->op.cursor != NULL) {
+        status = agent_do(o->agent, &claims->op, err);
+        if (status == 0)
+            status = remove_page(o, &claims->op, err);
+    }
     return status;
 }

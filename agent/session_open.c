@@ -315,6 +315,8 @@ static int find_in_store(struct session *s, const char *session_id, struct error
     size_t n;
     int status = catalog_numbers(&s->agent, s->name, &numbers, &n, err);
 
+    s->own.has_newest = status == 0;
+    s->own.newest = n > 0 ? numbers[n - 1] : 0;
     while (status == 0 && n-- > 0) {
         struct version v;
         int is_it = catalog_read(&s->agent, s->name, numbers[n], &v, err);
@@ -419,9 +421,13 @@ static int choose_session(struct session *s, struct error *err)
 static int leave_published(struct session *s, struct error *err)
 {
     char *published = checkpoint_get(s->checkpoint, "published");
+    char *number = checkpoint_get(s->checkpoint, "version");
     bool is_published = published != NULL;
 
+    if (is_published && number != NULL)
+        (void)text_parse_u64(number, &s->own.used);
     free(published);
+    free(number);
     return is_published ? begin_new_checkpoint(s, "cache", err) : 0;
 }
 
@@ -453,17 +459,14 @@ int session_begin_next(struct session *s, struct error *err)
     if (leave_published(s, err) != 0)
         return -1;
     agent_random_hex(s->own.record.run, RECORD_ID_BYTES);
-    s->is_resumed = false;
+    s->is_resumed = s->own.has_newest = false;
     return begin_session(s, err);
 }
 
-int session_open(struct session *s, struct error *err)
+static int find_or_begin(struct session *s, struct error *err)
 {
     int status;
 
-    if (open_checkpoint(s, err) != 0)
-        return -1;
-    s->own.agent = &s->agent;
     s->own.name = mem_copy_string(s->name);
     s->own.record.source = mem_copy_string(s->place.url);
     s->own.record.options = mem_copy_string(text_string(&s->shape));
@@ -481,4 +484,30 @@ int session_open(struct session *s, struct error *err)
     if (s->unchanged != 0)
         return 0;
     return leave_published(s, err) == 0 ? begin_session(s, err) : -1;
+}
+
+/* As far as can be seen without asking the store. */
+static bool will_reserve(const struct session *s)
+{
+    char *session_id = checkpoint_get(s->checkpoint, "session");
+    char *published = checkpoint_get(s->checkpoint, "published");
+    bool is_unfinished = session_id != NULL && published == NULL;
+
+    free(session_id);
+    free(published);
+    return !is_unfinished && !s->q->is_resume && !s->q->options->if_changed;
+}
+
+int session_open(struct session *s, struct error *err)
+{
+    int status;
+
+    if (open_checkpoint(s, err) != 0)
+        return -1;
+    s->own.agent = &s->agent;
+    if (will_reserve(s))
+        ownership_ask_ahead(&s->own);
+    status = find_or_begin(s, err);
+    ownership_end_ahead(&s->own);
+    return status;
 }

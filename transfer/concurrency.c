@@ -1,8 +1,8 @@
 /*
  * Windows of about one round trip each are compared with the one before:
  *
- *     STARTING   double while that gains a tenth over the best so far; the doubling
- *        |       that did not gain is taken back
+ *     STARTING   four times as many while that brings a good part of as much more; the
+ *        |       step that did not is taken back to what it has brought
  *        v
  *     STEADY     one more (a sixteenth more of a large limit) while nothing is wrong; a
  *                quarter fewer when requests take twice the best latency and the rate
@@ -15,12 +15,18 @@
 
 enum {
     START_LIMIT = 8,
+    STEP = 4, /* on a path of 100 ms doubling takes a third of a second longer to 512 */
     WINDOW_LEAST_MS = 200,  /* shorter ones are noise */
     STARTING_LEAST_MS = 40, /* but it is to double, and that shows */
     WINDOW_MOST_MS = 5000, /* with slow, large parts a round trip is longer than this */
     THROTTLED_ONCE_MS = 1000
 };
-static const double gain = 1.10;      /* less than that is noise (PERF-NOTES: 15 %) */
+static const double gain = 1.10; /* less than that is noise (PERF-NOTES: 15 %) */
+
+/* Of what a step could bring: half of its first window may go by before the new
+ * connections are made. */
+static const double far_off = 0.4;
+static const double spare = 1.5;
 static const double congestion = 2.0; /* times the best latency */
 
 static unsigned clamp(const struct concurrency *c, unsigned limit)
@@ -54,38 +60,54 @@ void concurrency_init_fixed(struct concurrency *c, unsigned n)
         .limit = n, .least = n, .most = n, .phase = CONCURRENCY_FIXED};
 }
 
-/* What a doubling brings shows in the second window behind it at the latest: in the first
- * the new connections are made. */
-static void adapt_start(struct concurrency *c, bool has_grown)
+/* What a step brings shows in the second window behind it at the latest: in the first the
+ * new connections are made.  Where it was too wide, what it has brought says how many
+ * would have done. */
+static void adapt_start(struct concurrency *c, double growth)
 {
-    unsigned limit = c->limit;
+    unsigned limit = c->limit, before = c->stepped_from;
+    bool was_stepped = before != 0 && before != limit;
+    double step = was_stepped ? (double)limit / before : 1;
 
-    if (has_grown) {
-        c->limit = clamp(c, limit * 2);
-        c->was_doubled = c->limit != limit;
+    if (growth > gain && growth > far_off * step) {
+        c->limit = clamp(c, limit * STEP);
+        c->stepped_from = limit;
         c->n_flat = 0;
         return;
     }
-    if (c->was_doubled && ++c->n_flat < 2)
+    if (was_stepped && ++c->n_flat < 2)
         return;
-    if (c->was_doubled) /* for nothing */
-        c->limit = clamp(c, limit / 2);
+    if (was_stepped && growth <= gain)
+        c->limit = before;
+    else if (was_stepped)
+        c->limit = clamp(c, (unsigned)(before * growth * spare));
     c->phase = CONCURRENCY_STEADY;
 }
 
 /* Let the limit follow from how this window compares with the last. */
-static void adapt(struct concurrency *c, bool has_grown, double latency_ms)
+static void adapt(struct concurrency *c, double growth, double latency_ms)
 {
-    bool is_congested = c->least_latency_ms > 0 && !has_grown &&
+    bool is_congested = c->least_latency_ms > 0 && growth <= gain &&
                         latency_ms > congestion * c->least_latency_ms;
 
     if (c->phase == CONCURRENCY_STARTING) {
-        adapt_start(c, has_grown);
+        adapt_start(c, growth);
     } else if (is_congested) {
         c->limit = clamp(c, c->limit - (c->limit + 3) / 4);
     } else {
         c->limit = clamp(c, c->limit + 1 + c->limit / 16);
     }
+}
+
+/* How many times the rates of before, of bytes or of requests. */
+static double growth_of(const struct concurrency *c, double bytes_rate,
+                        double requests_rate)
+{
+    double growth = requests_rate / c->last_requests_rate;
+
+    if (c->last_bytes_rate > 0 && bytes_rate / c->last_bytes_rate > growth)
+        growth = bytes_rate / c->last_bytes_rate;
+    return growth;
 }
 
 static void window_end(struct concurrency *c, uint64_t now_ms)
@@ -95,14 +117,13 @@ static void window_end(struct concurrency *c, uint64_t now_ms)
     double requests_rate = (double)c->window_requests / seconds;
     double at_once = (double)c->in_use_sum / (double)c->window_requests;
     double latency_ms = 1000 * at_once / requests_rate;
-    bool has_grown = !c->has_last || bytes_rate > gain * c->last_bytes_rate ||
-                     requests_rate > gain * c->last_requests_rate;
+    double growth = c->has_last ? growth_of(c, bytes_rate, requests_rate) : 2 * gain;
 
     if (c->was_full)
-        adapt(c, has_grown, latency_ms);
+        adapt(c, growth, latency_ms);
     if (c->least_latency_ms <= 0 || latency_ms < c->least_latency_ms)
         c->least_latency_ms = latency_ms;
-    if (c->phase != CONCURRENCY_STARTING || !c->has_last || has_grown) {
+    if (c->phase != CONCURRENCY_STARTING || (c->n_flat == 0 && growth > gain)) {
         c->last_bytes_rate = bytes_rate;
         c->last_requests_rate = requests_rate;
     }

@@ -23,7 +23,8 @@ struct concurrency {
         in_use_sum; /* of the window's requests; / window_requests: how many at once */
     bool was_full;  /* the window has seen the limit reached */
     bool has_last;
-    bool was_doubled; /* the last change of the limit, in STARTING */
+    unsigned
+        stepped_from; /* the limit before the last change in STARTING, 0: none yet */
     unsigned n_flat;  /* windows since, without a gain */
     double last_bytes_rate,
         last_requests_rate;  /* of the last full window; in STARTING of

@@ -82,6 +82,13 @@ int64_t s3_now_s(const struct s3 *s3)
     return (int64_t)time(NULL) + s3->clock_offset_s;
 }
 
+void s3_know_puts(struct s3 *s3)
+{
+    if (s3->readiness < S3_PUTS_KNOWN)
+        s3->readiness = S3_PUTS_KNOWN;
+    s3->store->limits.can_put_if_absent = s3->traits.has_if_none_match;
+}
+
 void s3_set_traits(struct s3 *s3, const struct s3_traits *traits)
 {
     struct text text = {0};

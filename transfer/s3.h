@@ -18,9 +18,10 @@ struct s3_probe;
 struct s3_memo;
 
 enum s3_readiness {
-    S3_NEW,     /* nothing is known */
-    S3_GREETED, /* it speaks S3, and knows us */
-    S3_PROBED   /* it is known what it can */
+    S3_NEW,        /* nothing is known */
+    S3_GREETED,    /* it speaks S3, and knows us */
+    S3_PUTS_KNOWN, /* how to put what lies in memory, and whether only where nothing is */
+    S3_PROBED      /* it is known what it can */
 };
 
 struct s3 {
@@ -65,7 +66,8 @@ void s3_note_worn(struct s3 *s3, unsigned signer_serial, const struct error *err
 /* Now, by the store's clock, in seconds since the epoch. */
 int64_t s3_now_s(const struct s3 *s3);
 
-/* What probing has found out becomes known to the face. */
+/* What probing has found out becomes known to the face: about puts from memory, and all. */
+void s3_know_puts(struct s3 *s3);
 void s3_set_traits(struct s3 *s3, const struct s3_traits *traits);
 
 /* They do not hold any more: the next write waits for a new probe. */

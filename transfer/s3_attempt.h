@@ -44,6 +44,9 @@ void s3_attempt_end(struct s3_attempt *a, const struct error *err);
  * has one, or with success. */
 void s3_attempt_end_as(struct s3_attempt *a, const struct s3_request *r);
 
+/* Do its bytes lie in memory as a whole? */
+bool s3_attempt_is_in_memory(const struct store_op *op);
+
 /* The body of op goes with the request. */
 void s3_attempt_attach_body(struct s3_attempt *a, struct s3_request *r);
 

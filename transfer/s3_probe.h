@@ -13,9 +13,17 @@
  * a part gets its integrity").  It writes only below .grid-probe/ and cleans up.
  */
 
-/* done() runs later, exactly once; err NULL: s3->readiness is at least `to`. */
+struct s3_probe_events {
+    /* s3->readiness has grown, and the probe goes on. */
+    void (*moved)(void *ctx);
+
+    /* Later, exactly once; err NULL: s3->readiness is at least `to`. */
+    void (*done)(void *ctx, const struct error *err);
+    void *ctx;
+};
+
 void s3_probe_start(struct s3 *s3, enum s3_readiness to,
-                    void (*done)(void *ctx, const struct error *err), void *ctx);
+                    const struct s3_probe_events *events);
 
 /* Nobody waits for it any more: done() follows as soon as it has cleaned up; at once,
  * and without cleaning up, where the store is closing. */

@@ -34,7 +34,7 @@ void s3_attempt_object_headers(struct s3_attempt *a, struct s3_request *r)
                           o->sse_key_id);
 }
 
-static bool is_in_memory(const struct store_op *op)
+bool s3_attempt_is_in_memory(const struct store_op *op)
 {
     return op->body->whole.data != NULL || op->body->size <= op->buffer.bytes.size;
 }
@@ -48,7 +48,7 @@ void s3_attempt_attach_body(struct s3_attempt *a, struct s3_request *r)
         .loop = a->s3->loop,
         .body = op->body,
         .buffer = op->buffer.bytes,
-        .rung = is_in_memory(op) ? traits->whole : traits->streamed,
+        .rung = s3_attempt_is_in_memory(op) ? traits->whole : traits->streamed,
         .signs = s3_ladder_signs(a->s3),
         .op = op,
     };

@@ -56,7 +56,8 @@ enum store_verb {
     STORE_COPY_PART, /* from, key, upload_id, part (number, size), and its offset and
                         part_size as of an upload part -> etag, crc32c, is_pinned */
     STORE_PROBE, /* what can the store do? store_limits() and store_traits() are final
-                     after it, or after the first write */
+                     after it; if_absent: limits.can_put_if_absent is, no more is
+                     waited for */
     STORE_CREATE_BUCKET /* the bucket itself; one of our own that is there already is a
                            success, somebody else's ERROR_CONFLICT */
 };

@@ -126,21 +126,31 @@ static void begin(struct s3_attempt *a)
 
 /* ---- getting ready ---- */
 
-static enum s3_readiness needed(enum store_verb verb)
+static enum s3_readiness needed(const struct store_op *op)
 {
-    switch (verb) {
+    switch (op->verb) {
     case STORE_CREATE_BUCKET:
     case STORE_SYNC:
         return S3_NEW;
+    case STORE_PROBE:
+        return op->if_absent ? S3_PUTS_KNOWN : S3_PROBED;
     case STORE_PUT:
+        return s3_attempt_is_in_memory(op) ? S3_PUTS_KNOWN : S3_PROBED;
     case STORE_CREATE_UPLOAD:
     case STORE_UPLOAD_PART:
     case STORE_COMPLETE_UPLOAD:
-    case STORE_PROBE:
         return S3_PROBED;
     default:
         return S3_GREETED;
     }
+}
+
+/* Who asks for all that probing brings also waits until it has cleaned up. */
+static bool may_begin(const struct s3 *s3, const struct store_op *op)
+{
+    bool wants_end = op->verb == STORE_PROBE && !op->if_absent;
+
+    return needed(op) <= s3->readiness && (!wants_end || s3->probe == NULL);
 }
 
 static void advance(struct s3 *s3);
@@ -159,16 +169,12 @@ static bool is_failure(const struct error *err)
     return err != NULL && err->kind != ERROR_CANCELLED;
 }
 
-/* A list of its own: whoever ends may begin another attempt, which waits anew. */
-static void on_probed(void *ctx, const struct error *err)
+/* Those that wait begin, if they may by now, or end.  A list of its own: whoever ends may
+ * begin another attempt, which waits anew. */
+static void wake_waiting(struct s3 *s3, const struct error *err)
 {
-    struct s3 *s3 = ctx;
     struct s3_attempt *a = s3->waiting, *next;
 
-    if (s3->is_closing) {
-        close_now(s3);
-        return;
-    }
     s3->waiting = NULL;
     for (; a != NULL; a = next) {
         next = a->next;
@@ -176,25 +182,45 @@ static void on_probed(void *ctx, const struct error *err)
         a->is_waiting = false;
         if (is_failure(err))
             s3_attempt_end(a, err);
-        else if (needed(a->op->verb) <= s3->readiness)
+        else if (may_begin(s3, a->op))
             begin(a);
         else
             wait_for_probe(a);
     }
+}
+
+static void on_probe_moved(void *ctx)
+{
+    struct s3 *s3 = ctx;
+
+    if (!s3->is_closing)
+        wake_waiting(s3, NULL);
+}
+
+static void on_probed(void *ctx, const struct error *err)
+{
+    struct s3 *s3 = ctx;
+
+    if (s3->is_closing) {
+        close_now(s3);
+        return;
+    }
+    wake_waiting(s3, err);
     advance(s3);
 }
 
 /* Probe as far as one of the waiting needs it. */
 static void advance(struct s3 *s3)
 {
+    const struct s3_probe_events events = {on_probe_moved, on_probed, s3};
     enum s3_readiness to = S3_GREETED;
 
     if (s3->probe != NULL || s3->waiting == NULL)
         return;
     for (const struct s3_attempt *a = s3->waiting; a != NULL; a = a->next)
-        if (needed(a->op->verb) > to)
-            to = needed(a->op->verb);
-    s3_probe_start(s3, to, on_probed, s3);
+        if (needed(a->op) > to)
+            to = needed(a->op);
+    s3_probe_start(s3, to, &events);
 }
 
 static void s3_attempt(struct store *store, struct store_op *op)
@@ -205,7 +231,7 @@ static void s3_attempt(struct store *store, struct store_op *op)
     a->s3 = s3;
     a->op = op;
     op->attempt = a;
-    if (needed(op->verb) <= s3->readiness) {
+    if (may_begin(s3, op)) {
         begin(a);
         return;
     }

@@ -64,6 +64,40 @@ static void test_finds_what_the_store_can_do(void **state)
     }
 }
 
+/* How much is on its way while the limit still grows is lost time on a long path. */
+static void test_starts_in_few_round_trips(void **state)
+{
+    static const unsigned latencies_ms[] = {50, 100, 500};
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        unsigned n = 0, latency_ms = latencies_ms[i];
+        struct concurrency c;
+        uint64_t now = 0;
+
+        concurrency_init(&c, 1, 1024, 0);
+        while (c.limit < 1024 && n < 100) {
+            now = drive(&c, 4096, latency_ms, now, now + latency_ms, 100000);
+            n++;
+        }
+        assert_in_range(n, 4, 5); /* 8, 32, 128, 512, all */
+    }
+}
+
+/* Where there is nothing to be gained it ends at what was enough. */
+static void test_a_step_for_nothing_is_taken_back(void **state)
+{
+    struct concurrency c;
+
+    (void)state;
+    concurrency_init(&c, 1, 1024, 0);
+    drive(&c, 8, 50, 0, 1000, 100000);
+    assert_in_range(c.limit, 8, 20);
+    concurrency_init(&c, 1, 1024, 0);
+    drive(&c, 40, 50, 0, 1000, 100000);
+    assert_in_range(c.limit, 32, 80);
+}
+
 static void test_is_not_raised_where_nobody_reaches_it(void **state)
 {
     struct concurrency c;
@@ -104,6 +138,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fixed_stays),
         cmocka_unit_test(test_finds_what_the_store_can_do),
+        cmocka_unit_test(test_starts_in_few_round_trips),
+        cmocka_unit_test(test_a_step_for_nothing_is_taken_back),
         cmocka_unit_test(test_is_not_raised_where_nobody_reaches_it),
         cmocka_unit_test(test_throttling_halves_once_a_second_and_recovers),
     };
