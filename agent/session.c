@@ -210,10 +210,10 @@ static int begin_after_published(struct session *s, struct error *err)
 static int finish_published(struct session *s, struct error *err)
 {
     struct version v;
-    int is_same;
+    int is_same = session_compare(s, s->own.version, &v, err);
 
-    tidy_up(s);
-    is_same = session_compare(s, s->own.version, &v, err);
+    if (is_same != -1)
+        tidy_up(s); /* else the next run has to find what is left of the session */
     if (is_same == 1) {
         session_tell_begun(s);
         session_tell_published(s, &v.record);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "transfer/dir_etag.h"
 
 /* ---- names ---- */
 
@@ -327,18 +328,69 @@ static void remove_notes(int root, const struct store_op *op)
     dir_tree_prune(root, path);
 }
 
+static bool holds_part(int fd, const struct store_part *part, uint64_t offset,
+                       struct span buffer)
+{
+    uint8_t sum[DIR_ETAG_BYTES];
+    char hex[DIR_ETAG_HEX];
+    struct dir_etag etag;
+    uint64_t left = part->size;
+    ssize_t n = 0;
+
+    dir_etag_init(&etag);
+    while (left > 0) {
+        n = pread(fd, buffer.data, left < buffer.size ? (size_t)left : buffer.size,
+                  (off_t)offset);
+        if (n <= 0 && !(n < 0 && errno == EINTR))
+            break;
+        if (n < 0)
+            continue;
+        dir_etag_add(&etag, buffer.data, (size_t)n);
+        offset += (uint64_t)n;
+        left -= (uint64_t)n;
+    }
+    dir_etag_end(&etag, sum);
+    dir_etag_hex(hex, sum);
+    return left == 0 && strcmp(hex, part->etag) == 0;
+}
+
+/* Is the object made of op's parts?  It may be another that has its size.  Of parts that
+ * were copied the ETags do not tell: then it is as if it were not. */
+static bool holds_parts(int fd, const struct store_op *op)
+{
+    struct span buffer = {mem_new(1, STORE_CHUNK), STORE_CHUNK};
+    uint64_t offset = 0;
+    bool holds = true;
+
+    for (size_t i = 0; holds && i < op->n_parts; i++) {
+        holds = holds_part(fd, &op->parts[i], offset, buffer);
+        offset += op->parts[i].size;
+    }
+    free(buffer.data);
+    return holds && offset == op->size;
+}
+
 /* No such upload: has it become the object already? */
 static int complete_again(struct dir_tree *tree, const struct store_op *op,
                           struct error *err)
 {
     struct error ignored;
     struct stat st;
+    bool holds;
+    int root, fd;
 
     if (dir_tree_stat(tree, op->key, &st, &ignored) != 0 ||
         (uint64_t)st.st_size != op->size)
         return -1;
+    root = dir_tree_root(tree, false, &ignored);
+    fd = openat(root, op->key, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    holds = fd >= 0 && holds_parts(fd, op);
+    if (fd >= 0)
+        close(fd);
+    if (!holds)
+        return -1;
     if (is_upload_id(op->upload_id))
-        remove_notes(dir_tree_root(tree, false, err), op);
+        remove_notes(root, op);
     error_clear(err);
     return 0;
 }

@@ -2,12 +2,14 @@
  * A local tree as a source: the walk lists it, worker threads open and read its files.
  *
  * A read is always followed by a look at the open file: what is sent is only ever a
- * file that was the same before and after (FORMATS, "the checkpoint").  `root` is the
+ * file that was the same before and after (FORMATS, "the checkpoint").  One that has just
+ * been written is let settle first, lest the clock of its stamp be too coarse to tell.  `root` is the
  * folder that paths are relative to; where the source is one file, that is the folder
  * it lies in.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -82,6 +84,71 @@ static int look(int fd, struct source_op *op)
     return 0;
 }
 
+/* Two ticks of the kernel's coarsest clock (100 Hz), which stamps files. */
+static const int64_t tick_ns = 20000000;
+
+/* Older than this it has been through the tick of any clock (FAT's is the coarsest), and
+ * whatever call had begun to write it is over. */
+static const int64_t settled_ns = 2000000000;
+
+static void sleep_ns(int64_t ns)
+{
+    struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+
+    while (nanosleep(&t, &t) != 0 && errno == EINTR)
+        continue;
+}
+
+/* A read lease is refused where somebody has the file open for writing (fcntl(2)); it is
+ * given back at once, and whoever opens the file in between waits for that.  Where there
+ * are no leases nobody knows. */
+static bool may_be_written(int fd)
+{
+    fcntl(fd, F_SETSIG, SIGURG); /* that somebody waits: ignored by default */
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
+        return true;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
+/* How long to wait until whatever is written from then on has a later ctime.  (That of a
+ * server may be ahead of our clock.) */
+static int64_t unsettled_ns(int fd, const struct stamp *stamp, int64_t now_ns)
+{
+    int64_t age_ns = now_ns - stamp->ctime_ns;
+    bool is_coarse =
+        stamp->ctime_ns % 1000000000 == 0 && stamp->mtime_ns % 1000000000 == 0;
+
+    if (age_ns >= settled_ns)
+        return 0;
+    if (age_ns < 0 || !(is_coarse || may_be_written(fd)))
+        return tick_ns;
+    return settled_ns - age_ns;
+}
+
+/* Read at once, a file that is being written could show the same stamp before and after:
+ * all within one tick of the clock, or within one call of the writer, which stamps it as
+ * it begins. */
+static int settle(int fd, struct source_op *op)
+{
+    int64_t wait_ns, waited_ns = 0;
+
+    for (; waited_ns < settled_ns; waited_ns += wait_ns) {
+        struct stamp before = op->stamp;
+
+        wait_ns = unsettled_ns(fd, &before, wall_clock_ns());
+        if (wait_ns == 0)
+            return 0;
+        sleep_ns(wait_ns);
+        op->read_at_ns = wall_clock_ns();
+        if (look(fd, op) != 0)
+            return -1;
+        if (stamp_is_same(&before, &op->stamp))
+            return 0;
+    }
+    return error_set(&op->err, ERROR_CHANGED, 0, "is being written all the time");
+}
+
 static int open_and_look(struct source_op *op)
 {
     int fd;
@@ -94,7 +161,7 @@ static int open_and_look(struct source_op *op)
                              "vanished while it was uploaded");
         return error_errno(&op->err, errno, "cannot open");
     }
-    if (look(fd, op) != 0) {
+    if (look(fd, op) != 0 || settle(fd, op) != 0) {
         close(fd);
         return -1;
     }

@@ -26,6 +26,9 @@
 #include "base/mem.h"
 #include "transfer/store_impl.h"
 
+/* What is begun under --bwlimit is done after about so long. */
+enum { LINE_S = 10 };
+
 /* ---- the queue ---- */
 
 static void queue_insert_before(struct store_op *at, struct store_op *op)
@@ -129,10 +132,17 @@ static void end_cancelled(struct store_op *op)
 
 /* ---- attempts ---- */
 
+/* What a connection has to bring out before the operation can be done. */
+static uint64_t payload_bytes(const struct store_op *op)
+{
+    return op->body != NULL ? op->body->size : 0;
+}
+
 static void leave(struct store_op *op)
 {
     budget_give(&op->buffer);
     op->store->counts.under_way--;
+    op->store->payload_under_way -= payload_bytes(op);
 }
 
 static void note_move(struct store_op *op, uint64_t n)
@@ -207,6 +217,7 @@ static void admit(struct store_op *op)
     size_t size = chunk_size(op);
 
     op->store->counts.under_way++;
+    op->store->payload_under_way += payload_bytes(op);
     op->phase = OP_LEASING;
     if (size > 0)
         budget_take(op->store->options.budget, &op->buffer, size, on_lease, op);
@@ -226,10 +237,21 @@ static void end_waiting(struct store *store)
     }
 }
 
+/* Of a rate that is limited all get a share: of too many large parts none would be done
+ * for minutes, and an interruption would cost them all. */
+static bool is_line_full(const struct store *store)
+{
+    uint64_t rate = store->options.send_rate;
+
+    return rate > 0 && store->kind->is_remote &&
+           store->payload_under_way >= rate * LINE_S;
+}
+
 /* The first in the queue that may begin; NULL: none. */
 static struct store_op *next_op(struct store *store)
 {
-    bool is_full = store->counts.under_way >= store->concurrency.limit;
+    bool is_full =
+        store->counts.under_way >= store->concurrency.limit || is_line_full(store);
 
     for (struct store_op *op = store->queue.next; op != &store->queue; op = op->next)
         if (op->is_claim || (!is_full && !store_fence_holds(store, op)))
@@ -579,7 +601,7 @@ unsigned store_room(const struct store *store)
         return 1;
     if (store->gate.phase != GATE_OPEN && store->gate.phase != GATE_GIVEN_UP)
         return 0;
-    if (store->pausing > store->concurrency.limit)
+    if (store->pausing > store->concurrency.limit || is_line_full(store))
         return 0;
     return taken < store->concurrency.limit ? store->concurrency.limit - taken : 0;
 }

@@ -79,6 +79,7 @@ struct store {
     struct concurrency concurrency;
     struct retry_bucket retries;
     unsigned pausing;           /* of counts.waiting: before another attempt */
+    uint64_t payload_under_way; /* bytes of the bodies of counts.under_way */
     struct store_op queue;      /* sentinel of the ring of waiting ops */
     struct store_op attempting; /* the same of those whose attempt is under way */
     struct store_gate gate;

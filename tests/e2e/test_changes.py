@@ -205,6 +205,34 @@ def test_file_rewritten_in_place(grid, tree, slow, size):
     assert content == content[:8] * (len(content) // 8), "a torn file was published"
 
 
+@pytest.mark.parametrize("stays_open", [True, False])
+def test_file_overwritten_within_a_tick_of_the_clock(grid, tree, stays_open):
+    """Writes that follow each other too closely to show in the file's times: still it is one of them, whole."""
+    path = write(tree, "table", bytes(250_000))
+    generation = [0]
+    kept = os.open(path, os.O_WRONLY)
+
+    def rewrite():
+        generation[0] = (generation[0] + 1) % 256
+        fd = kept if stays_open else os.open(path, os.O_WRONLY)
+        for _ in range(3):
+            os.pwrite(fd, bytes([generation[0]]) * 250_000, 0)
+        if not stays_open:
+            os.close(fd)
+
+    if not stays_open:
+        os.close(kept)
+    writer = Writer(rewrite, seconds=60, pause=0 if stays_open else 0.1)
+    try:
+        codes = [grid.create(tree, code=None).code for _ in range(1 if stays_open else 15)]
+    finally:
+        writer.end()
+    assert codes == [1] if stays_open else 0 in codes, codes
+    for number in grid.published("tree"):
+        content = (grid.version("tree", number) / "data/table").read_bytes()
+        assert len(content) == 250_000 and len(set(content)) == 1, f"version {number} is torn"
+
+
 def test_file_shrinks(grid, tree, slow):
     write_random(tree, "big", 40 * MIB)
     for i in range(20):

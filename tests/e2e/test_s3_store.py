@@ -318,6 +318,23 @@ def test_a_key_of_1024_bytes(store, grid, tree, letter):  # noqa: F811
 # ---- --bwlimit
 
 
+
+def test_bwlimit_does_not_share_the_line_among_too_many(on_fake, grid, tree):  # noqa: F811
+    """Of parts that are all under way at once none would be done for long, and a kill would cost them all."""
+    place = on_fake()
+    write_random(tree, "large", 64 * MIB)
+    running = grid.start("datastore", "create", tree, "--json", "--bwlimit", "3M")
+    parts = lambda: [e for e in place.s3.log(place.bucket) if e["op"] == "UploadPart"  # noqa: E731
+                     and place.is_data(e["key"])]
+    running.until(lambda: len(parts()) >= 2, "two parts acknowledged", 60)
+    running.send(signal.SIGTERM)
+    assert running.wait(10).code == 75
+    done = parts()
+    at_once = [sum(e["start"] <= other["start"] < e["time"] for e in done) for other in done]
+    assert max(at_once) == 2, at_once
+    assert len([e for e in done if e["status"] == 200]) >= 2
+
+
 @pytest.mark.fast
 @pytest.mark.parametrize("tls", [False, True])
 def test_bwlimit_is_never_exceeded(on_fake, grid, tree, tls):  # noqa: F811

@@ -733,6 +733,23 @@ static void assert_parts(struct upload *u, const uint8_t *bytes)
     free(sink.bytes.data);
 }
 
+/* The upload is gone, and what stands in its place is older. */
+static void test_complete_over_another(void **state)
+{
+    struct fixture *f = *state;
+    struct upload old = create(f, "N/v1/data/big", 2 * PART), u;
+
+    assert_int_equal(send_part(&old, 1, 1), ERROR_NONE);
+    assert_int_equal(send_part(&old, 2, 2), ERROR_NONE);
+    assert_int_equal(complete(&old), ERROR_NONE);
+    assert_int_equal(complete(&old), ERROR_NONE); /* the answer was lost */
+    u = create(f, "N/v1/data/big", 2 * PART);
+    assert_int_equal(send_part(&u, 1, 3), ERROR_NONE);
+    assert_int_equal(send_part(&u, 2, 4), ERROR_NONE);
+    assert_int_equal(abort_upload(&u), ERROR_NONE);
+    assert_int_equal(complete(&u), ERROR_NOT_FOUND);
+}
+
 static void test_multipart(void **state)
 {
     struct fixture *f = *state;
@@ -1605,6 +1622,7 @@ int main(int argc, char **argv)
                                         end),
         cmocka_unit_test_setup_teardown(test_kill_in_mid_put_leaves_nothing_visible,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(test_complete_over_another, begin, end),
         cmocka_unit_test_setup_teardown(test_multipart, begin, end),
         cmocka_unit_test_setup_teardown(test_copies, begin, end),
         cmocka_unit_test_setup_teardown(test_copies_that_are_refused, begin, end),
