@@ -77,19 +77,13 @@ struct s3_options cluster_store_sts(const struct cluster_store *c)
     return options;
 }
 
-int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
-                         const struct paths *paths, struct error *err)
+int cluster_store_address(struct cluster_store *c, const struct cluster *cluster,
+                          struct error *err)
 {
     static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
     static const char *const bundles[] = {"AWS_CA_BUNDLE", NULL};
 
-    struct live_keys *keys = &c->keys;
-
-    keys->search.cluster = cluster;
-    keys->search.paths = paths;
-    if (keys->now.access_key == NULL && live_keys_find(keys, err) != 0)
-        return -1;
     c->endpoint = choose(cluster, cluster->endpoint, endpoints, "endpoint_url");
     c->sts_endpoint = choose_sts(c->endpoint);
     c->region = choose(cluster, cluster->region, regions, "region");
@@ -101,9 +95,21 @@ int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
         .bucket_owner = cluster->account,
         .keys = live_keys_give,
         .expired = live_keys_expired,
-        .keys_ctx = keys,
+        .keys_ctx = &c->keys,
     };
     return take_words(c, cluster, err);
+}
+
+int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err)
+{
+    struct live_keys *keys = &c->keys;
+
+    keys->search.cluster = cluster;
+    keys->search.paths = paths;
+    if (keys->now.access_key == NULL && live_keys_find(keys, err) != 0)
+        return -1;
+    return cluster_store_address(c, cluster, err);
 }
 
 /* One note an endpoint and bucket, and a way of signing, on which it depends which

@@ -31,7 +31,11 @@ struct cluster_store {
 int cluster_store_settle(struct cluster_store *out, const struct cluster *cluster,
                          const struct paths *paths, struct error *err);
 
-/* The same, and open the store with it; out must outlive the store.
+/* The same without keys: where the store is, and how to talk to it. */
+int cluster_store_address(struct cluster_store *out, const struct cluster *cluster,
+                          struct error *err);
+
+/* cluster_store_settle(), and open the store with it; out must outlive the store.
  */
 int cluster_store_open(struct cluster_store *out, struct store **store,
                        const struct store_options *options,

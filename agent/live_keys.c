@@ -65,19 +65,27 @@ static void take_found(struct live_keys *k)
         k->due_at_ms = due_again_at(&k->now);
 }
 
-static void on_searched(void *ctx)
+static void bear(struct live_keys *k)
 {
-    struct live_keys *k = ctx;
-
-    k->is_searching = false;
-    if (k->search.err.kind == ERROR_NONE) {
-        take_found(k);
-        return;
-    }
     if (k->due_at_ms > 0)
         k->due_at_ms = due_again_at(&k->now);
     if (k->search.err.kind != ERROR_CANCELLED)
         log_line(LOG_WARNING, LOG_SESSION, "no new keys: %s", k->search.err.text);
+}
+
+static void on_searched(void *ctx)
+{
+    struct live_keys *k = ctx;
+    void (*found)(void *) = k->found;
+
+    k->is_searching = false;
+    k->found = NULL;
+    if (k->search.err.kind == ERROR_NONE)
+        take_found(k);
+    else
+        bear(k);
+    if (found != NULL)
+        found(k->found_ctx);
 }
 
 static void search(struct live_keys *k)
@@ -96,6 +104,13 @@ int live_keys_find(struct live_keys *k, struct error *err)
         return -1;
     take_found(k);
     return 0;
+}
+
+void live_keys_start(struct live_keys *k, void (*found)(void *ctx), void *ctx)
+{
+    k->found = found;
+    k->found_ctx = ctx;
+    search(k);
 }
 
 int live_keys_give(void *ctx, struct s3_keys *out, struct error *err)

@@ -20,11 +20,16 @@ struct live_keys {
 
     /* Private. */
     bool is_searching;
+    void (*found)(void *ctx);
+    void *found_ctx;
     int64_t due_at_ms; /* when to look again, 0: never; by this machine's clock */
 };
 
 /* Look for them, running the loop meanwhile; for linear code.  0, or -1 with *err. */
 int live_keys_find(struct live_keys *k, struct error *err);
+
+/* The same without waiting: found(ctx) once, later, with search.err. */
+void live_keys_start(struct live_keys *k, void (*found)(void *ctx), void *ctx);
 
 /* For s3_options: ctx is a struct live_keys. */
 int live_keys_give(void *ctx, struct s3_keys *out, struct error *err);

@@ -33,6 +33,9 @@ static command_fn *const commands[] = {
     [COMMAND_PRUNE] = command_prune,
     [COMMAND_URL] = command_url,
     [COMMAND_CLEARCACHE] = command_clearcache,
+    [COMMAND_CREDENTIAL] = command_credential,
+    [COMMAND_CREDENTIAL_CREATE] = command_credential,
+    [COMMAND_CREDENTIAL_DELETE] = command_credential,
 };
 
 /* Many files, many connections: take what the system gives. */
