@@ -1,3 +1,4 @@
+/* A handful of roles: a plain array, searched from its beginning. */
 #include "agent/config_roles.h"
 
 #include <stdlib.h>

@@ -1,3 +1,7 @@
+/*
+ * A connection of its own for each question: they are seldom, and some of these services
+ * are on this machine.  Answers are wiped, as they hold secrets.
+ */
 #include "agent/credential_http.h"
 
 #include <string.h>

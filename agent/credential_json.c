@@ -1,3 +1,8 @@
+/*
+ * The documents that providers answer with.  Nothing of a document goes into an error:
+ * what is wrong may be the place of a secret.  (But for the Code of an instance, which is
+ * a word of the service's.)
+ */
 #include <string.h>
 
 #include <cjson/cJSON.h>

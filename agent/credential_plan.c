@@ -209,8 +209,8 @@ static int find_own(struct credential_plan *plan, const struct cluster *cluster,
 {
     int status;
 
-    if (strcmp(cluster->name, "env") == 0)
-        return 0;
+    if (cluster->name == NULL || strcmp(cluster->name, "env") == 0)
+        return 0; /* nothing can have been saved for it */
     status = credentials_load(&plan->keys, paths, cluster->name, err);
     if (status > 0) {
         plan->base = CREDENTIAL_KEYS;

@@ -50,33 +50,41 @@ static void fail(struct credential_search *s, const struct error *err)
     end(s);
 }
 
-static void add_places(struct text *text, const struct credential_search *s,
-                       const struct credential_plan *plan)
+/* There is no logging in to env; a cluster that is logged in to has no name yet. */
+static bool can_log_in(const struct cluster *cluster)
 {
+    return cluster->name != NULL && strcmp(cluster->name, "env") != 0;
+}
+
+static void add_places(struct text *text, const struct credential_search *s)
+{
+    const char *profile = s->plan.profile;
+
     text_add_format(text, "AWS_ACCESS_KEY_ID, profile %.40s of ~/.aws%s%s",
-                    plan->profile != NULL ? plan->profile : "default",
+                    profile != NULL ? profile : "default",
                     s->has_no_instance ? ", the instance metadata service" : "",
-                    strcmp(s->cluster->name, "env") == 0 ? "" : ", `grid login`");
+                    can_log_in(s->cluster) ? ", `grid login`" : "");
 }
 
 static void say_none(struct credential_search *s)
 {
     const struct cluster *cluster = s->cluster;
+    const char *store = cluster->store != NULL ? cluster->store : "s3://BUCKET";
     struct text places = {0};
 
     s->has_none = true;
-    add_places(&places, s, &s->plan);
-    if (strcmp(cluster->name, "env") == 0) /* there is no logging in to that */
-        error_set(
-            &s->err, ERROR_AUTH, 0,
-            "no credentials for %.80s (looked for in %s); set AWS_ACCESS_KEY_ID and "
-            "AWS_SECRET_ACCESS_KEY, or log in: grid login --store %.80s",
-            cluster->store, text_string(&places), cluster->store);
-    else
+    add_places(&places, s);
+    if (can_log_in(cluster))
         error_set(&s->err, ERROR_AUTH, 0,
                   "no credentials for cluster %.60s (looked for in %s); log in: grid "
                   "login --cluster %.60s",
                   cluster->name, text_string(&places), cluster->name);
+    else
+        error_set(
+            &s->err, ERROR_AUTH, 0,
+            "no credentials for %.80s (looked for in %s); set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or log in: grid login --store %.80s",
+            store, text_string(&places), store);
     text_free(&places);
     end(s);
 }

@@ -1,3 +1,7 @@
+/*
+ * The rules of the POSIX shell for quotes and backslashes, and no more than that: one
+ * pass, a word at a time.
+ */
 #include "agent/shell_words.h"
 
 #include <stdbool.h>

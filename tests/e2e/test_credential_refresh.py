@@ -14,7 +14,7 @@ from test_s3_keys import states, waits
 from test_s3_resume import full_speed, lasting_tree, slowly
 
 pytestmark = [needs_s3, pytest.mark.fast]
-LIFE_S, GRACE_S = 2, 8
+LIFE_S, GRACE_S = 2, 4
 
 
 @pytest.fixture
