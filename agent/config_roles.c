@@ -17,6 +17,7 @@ static void free_role(struct config_role *role)
     free(role->id);
     free(role->role_arn);
     free(role->external_id);
+    memset(role, 0, sizeof *role);
 }
 
 static struct config_role *find(const struct config_roles *r, const char *id,

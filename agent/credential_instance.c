@@ -82,9 +82,7 @@ static void judge_refusal(struct credential_ask *ask)
 {
     const struct credential_http *http = &ask->http;
 
-    if (http->err.kind == ERROR_CANCELLED)
-        ask->err = http->err;
-    else if (has_no_such(ask))
+    if (http->err.kind != ERROR_CANCELLED && has_no_such(ask))
         error_set(&ask->err, ERROR_NOT_FOUND, http->status,
                   "no instance role is to be had here");
     else if (http->err.kind != ERROR_NONE)

@@ -128,10 +128,7 @@ static void judge(struct credential_ask *ask)
     const struct credential_http *http = &ask->http;
     const struct credential_plan *plan = ask->plan;
 
-    ask->err = http->err;
-    if (http->err.kind != ERROR_NONE)
-        error_wrap(&ask->err, "the SSO portal");
-    else if (http->status == 401)
+    if (http->status == 401)
         (void)log_in(plan->profile, "its SSO login counts no more", &ask->err);
     else if (http->status / 100 != 2)
         error_set(&ask->err,
@@ -150,7 +147,11 @@ static void on_answer(void *ctx)
 {
     struct credential_ask *ask = ctx;
 
-    judge(ask);
+    ask->err = ask->http.err;
+    if (ask->err.kind == ERROR_NONE)
+        judge(ask);
+    else
+        error_wrap(&ask->err, "the SSO portal");
     ask->done(ask->ctx);
 }
 
