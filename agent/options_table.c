@@ -304,12 +304,10 @@ static const struct command_spec commands[] = {
      NULL},
     {COMMAND_CREDENTIAL_CREATE, "credential", "create", "", 0, 0,
      "Register a role that may read private buckets",
-     "Without --role-arn the policies for the role are printed: its owner makes it "
-     "with\n"
-     "them, and the same command with --role-arn registers it.  It is tried before it\n"
-     "is registered; no secret is kept.  Sources in buckets that the cluster's own "
-     "keys\n"
-     "do not open are then read with it.\n",
+     "Without --role-arn the policies for the role are printed: its owner makes it\n"
+     "with them, and the same command with --role-arn registers it.  It is tried\n"
+     "first; no secret is kept.  Sources in buckets that the cluster's own keys do\n"
+     "not open are then read with it.\n",
      "grid credential create --type s3 --role-arn arn:aws:iam::12345:role/grid",
      check_register},
     {COMMAND_CREDENTIAL_DELETE, "credential", "delete", "ID", 1, 1,
