@@ -4,17 +4,24 @@ that nothing secret is told.
 """
 
 import json
+import os
 import signal
 import socket
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from gridtest import write
-from keys import ACCOUNT, SSO_TOKEN, TOKEN
+from keys import ACCOUNT, SSO_TOKEN, TOKEN, Container, Instance
 from s3servers import fake  # noqa: F401
 from test_credential_chain import keys  # noqa: F401
 from test_s3 import needs_s3, on_fake  # noqa: F401
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "servers"))
+
+import netns  # noqa: E402
 
 pytestmark = [needs_s3, pytest.mark.fast]
 
@@ -125,6 +132,39 @@ def test_the_authorization_in_a_file(keys, grid):  # noqa: F811
     refused(grid, "more than one line")
     grid.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/no/such/file"
     refused(grid, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: /no/such/file: No such file")
+
+
+@pytest.fixture
+def aws_network():
+    """A network namespace that has the addresses of AWS's services on its loopback."""
+    try:
+        netns.must_be_possible()
+    except netns.CannotRun as reason:
+        pytest.skip(f"no network namespaces here: {reason}")
+    name = f"grid-keys-{os.getpid()}"
+    netns.create(name)
+    for address in ("169.254.170.2/32", "169.254.169.254/32"):
+        netns.ip("addr", "add", address, "dev", "lo", inside=name)
+    yield name
+    netns.delete(name)
+
+
+def test_where_aws_has_them(aws_network, grid):
+    """The addresses that are meant where no variable says another."""
+    def mint():
+        return {"access_key": "ASIA1", "secret": "s", "token": "t", "expires": time.time() + 3600}
+    with netns.inside(aws_network):
+        services = [Container(mint, address=("169.254.170.2", 80)), Instance(mint, address=("169.254.169.254", 80))]
+    del grid.env["AWS_EC2_METADATA_DISABLED"]
+    grid.env.update(GRID_STORE="s3://bucket", PATH=os.environ["PATH"])
+    grid.prefix = ["ip", "netns", "exec", aws_network]
+    assert json.loads(grid("user", "--json", code=0).out)["provider"] == "instance"
+    grid.env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"] = services[0].path
+    grid.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = "http://127.0.0.1:1/not-this"
+    assert json.loads(grid("user", "--json", code=0).out)["provider"] == "container"
+    assert services[0].asked() == [("GET", services[0].path)]
+    for service in services:
+        service.stop()
 
 
 @pytest.mark.parametrize("uri", ["http://example.com/x", "http://10.0.0.1/x", "http://169.254.169.254/x", "ftp://127.0.0.1/x",
