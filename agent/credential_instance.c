@@ -82,7 +82,7 @@ static void judge_refusal(struct credential_ask *ask)
 {
     const struct credential_http *http = &ask->http;
 
-    if (http->err.kind != ERROR_CANCELLED && has_no_such(ask))
+    if (has_no_such(ask))
         error_set(&ask->err, ERROR_NOT_FOUND, http->status,
                   "no instance role is to be had here");
     else if (http->err.kind != ERROR_NONE)
@@ -134,12 +134,14 @@ static void on_answer(void *ctx)
     bool is_good =
         http->err.kind == ERROR_NONE && http->status / 100 == 2 && http->body.size > 0;
 
-    if (!is_good && http->err.kind == ERROR_NETWORK && ask->step == STEP_TOKEN &&
-        ++ask->attempts < TRIES) {
+    if (!ask->is_cancelled && http->err.kind == ERROR_NETWORK &&
+        ask->step == STEP_TOKEN && ++ask->attempts < TRIES) {
         next(ask);
         return;
     }
-    if (is_good)
+    if (ask->is_cancelled)
+        error_set(&ask->err, ERROR_CANCELLED, 0, "cancelled");
+    else if (is_good)
         take(ask);
     else
         judge_refusal(ask);

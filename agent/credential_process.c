@@ -154,7 +154,7 @@ static void on_said(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 
 static void on_limit(uv_timer_t *timer)
 {
-    give_up(timer->data, ERROR_AUTH, "it has printed no keys within a minute");
+    give_up(timer->data, ERROR_AUTH, "it took too long to print keys, and was ended");
 }
 
 /* ---- the beginning ---- */
@@ -195,7 +195,7 @@ static void spawn(struct credential_process *p, char **words)
         close_all(p);
         return;
     }
-    uv_timer_start(&p->limit, on_limit, LIMIT_MS, 0);
+    uv_timer_start(&p->limit, on_limit, p->limit_ms > 0 ? p->limit_ms : LIMIT_MS, 0);
     uv_read_start((uv_stream_t *)&p->pipes[PIPE_OUT], on_room, on_out);
     uv_read_start((uv_stream_t *)&p->pipes[PIPE_SAID], on_room, on_said);
 }

@@ -6,13 +6,14 @@
 #include "base/text.h"
 
 /*
- * A program that prints keys, run without a shell (credential_process of a profile).  At
- * most a minute, 64 KiB.  Lives inside whoever asks; starting cannot fail.
+ * A program that prints keys, run without a shell (credential_process of a profile); at
+ * most 64 KiB.  Lives inside whoever asks; starting cannot fail.
  */
 struct credential_process {
     /* The question.  Owned by the caller, unchanged until done(). */
     struct loop *loop;
     const char *command;
+    unsigned limit_ms;       /* how long it may take; 0: a minute */
     void (*done)(void *ctx); /* exactly once, later, from the loop */
     void *ctx;
 

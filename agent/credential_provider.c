@@ -29,6 +29,7 @@ void credential_process_ask(struct credential_ask *ask)
 
 void credential_ask_cancel(struct credential_ask *ask)
 {
+    ask->is_cancelled = true;
     credential_http_cancel(&ask->http);
     credential_process_cancel(&ask->process);
 }

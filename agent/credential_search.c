@@ -44,6 +44,12 @@ static void end(struct credential_search *s)
     loop_defer(s->loop, &s->soon, on_end, s);
 }
 
+static void give_up(struct credential_search *s)
+{
+    error_set(&s->err, ERROR_CANCELLED, 0, "cancelled");
+    end(s);
+}
+
 static void fail(struct credential_search *s, const struct error *err)
 {
     s->err = *err;
@@ -95,12 +101,7 @@ static void on_paused(uv_handle_t *timer)
 {
     struct credential_search *s = timer->data;
 
-    if (!s->is_cancelled) {
-        advance(s);
-        return;
-    }
-    error_set(&s->err, ERROR_CANCELLED, 0, "cancelled");
-    end(s);
+    advance(s);
 }
 
 static void on_pause_over(uv_timer_t *timer)
@@ -270,7 +271,9 @@ static void advance(struct credential_search *s)
 {
     size_t n_roles = s->plan.n_roles;
 
-    if (!has_base(s) && s->plan.base == CREDENTIAL_NONE)
+    if (s->is_cancelled)
+        give_up(s);
+    else if (!has_base(s) && s->plan.base == CREDENTIAL_NONE)
         say_none(s);
     else if (!has_base(s) && s->plan.base == CREDENTIAL_WEB_IDENTITY)
         assume(s, &s->plan.web, STS_ASSUME_ROLE_WITH_WEB_IDENTITY, NULL);
@@ -296,8 +299,6 @@ static void on_planned(void *ctx)
 {
     struct credential_search *s = ctx;
 
-    if (s->is_cancelled)
-        error_set(&s->err, ERROR_CANCELLED, 0, "cancelled");
     if (s->err.kind != ERROR_NONE) {
         end(s);
         return;

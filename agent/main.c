@@ -49,10 +49,11 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Logging in makes one. */
+/* Logging in makes one; others do without. */
 static bool chooses_cluster(const struct options *o)
 {
-    return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE;
+    return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE &&
+           o->command != COMMAND_CREDENTIAL && o->command != COMMAND_CREDENTIAL_DELETE;
 }
 
 static int run(const struct options *o)

@@ -235,6 +235,24 @@ static void a_program_that_hangs_is_left(void **state)
     assert_null(f->keys.now.access_key);
 }
 
+static void a_program_that_takes_too_long_is_ended(void **state)
+{
+    struct fixture *f = *state;
+    unsigned n = 0;
+    struct credential_process p = {.loop = &f->loop,
+                                   .command = "sh -c 'echo half; exec sleep 1000'",
+                                   .limit_ms = 50,
+                                   .done = on_found,
+                                   .ctx = &n};
+
+    credential_process_start(&p);
+    while (n == 0)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    assert_int_equal(p.err.kind, ERROR_AUTH);
+    assert_non_null(strstr(p.err.text, "too long"));
+    credential_process_clear(&p);
+}
+
 static void says_why_there_are_none(void **state)
 {
     struct fixture *f = *state;
@@ -316,6 +334,8 @@ int main(int argc, char **argv)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(the_store_has_them_looked_for, setup, teardown),
         cmocka_unit_test_setup_teardown(a_program_that_hangs_is_left, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_program_that_takes_too_long_is_ended, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(says_why_there_are_none, setup, teardown),
         cmocka_unit_test(stories),
     };
