@@ -56,15 +56,18 @@ static void fix(struct cluster *cluster, const struct sts *sts)
 int account_store_find(struct cluster *cluster, const struct credentials *keys,
                        const struct paths *paths, struct error *err)
 {
-    struct cluster_store settled = {.keys = *keys};
+    struct cluster_store settled = {0};
+    struct s3_options options;
     struct sts sts;
-    int status = cluster_store_settle(&settled, cluster, paths, err);
+    int status;
 
+    credentials_copy(&settled.keys.now, keys);
+    status = cluster_store_settle(&settled, cluster, paths, err);
+    options = cluster_store_sts(&settled);
     if (status == 0)
-        status = ask(&sts, &settled.s3, err);
+        status = ask(&sts, &options, err);
     if (status == 0)
         fix(cluster, &sts);
-    memset(&settled.keys, 0, sizeof settled.keys); /* the caller's */
     cluster_store_free(&settled);
     return status;
 }

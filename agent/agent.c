@@ -43,11 +43,17 @@ static void say_away(void *ctx, const struct error *err)
         console_print_waiting(err->text);
 }
 
+static void stop_search(void *ctx)
+{
+    live_keys_interrupt(ctx);
+}
+
 int agent_open_store(struct agent *a, const struct cluster *cluster,
                      const struct paths *paths, const struct store_options *wanted,
                      struct error *err)
 {
     struct store_options options = *wanted;
+    int status;
 
     if (options.away == say_away)
         options.away_ctx = a;
@@ -55,8 +61,12 @@ int agent_open_store(struct agent *a, const struct cluster *cluster,
     options.budget = a->budget;
     options.connection_memory = budget_limit(a->budget); /* as much as payload */
     a->cluster = cluster->name;
-    return cluster_store_open(&a->cluster_store, &a->store, &options, cluster, paths,
-                              err);
+    a->on_interrupt = stop_search;
+    a->interrupt_ctx = &a->cluster_store.keys;
+    status =
+        cluster_store_open(&a->cluster_store, &a->store, &options, cluster, paths, err);
+    a->on_interrupt = NULL;
+    return status;
 }
 
 void agent_hurry(struct store_options *wanted)
@@ -72,6 +82,7 @@ void agent_close(struct agent *a)
         cluster_store_note(&a->cluster_store, a->store);
         store_close(a->store);
     }
+    cluster_store_stop(&a->cluster_store);
     /* What was closed on the way out (descriptors, timers) ends first. */
     while (uv_run(&a->loop.uv, UV_RUN_NOWAIT) != 0 && a->loop.first != NULL)
         continue;

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/credential_plan.h"
 #include "agent/traits_note.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -26,67 +26,7 @@ static char *choose(const struct cluster *cluster, const char *own,
     for (unsigned i = 0; i < 2; i++)
         if (variables[i] != NULL && is_set(getenv(variables[i])))
             return mem_copy_string(getenv(variables[i]));
-    return credentials_profile_setting(cluster, setting);
-}
-
-static int give_keys(void *ctx, struct s3_keys *out, struct error *err)
-{
-    const struct cluster_store *c = ctx;
-
-    (void)err;
-    *out = (struct s3_keys){
-        .access_key = c->keys.access_key,
-        .secret_key = c->keys.secret_key,
-        .session_token = c->keys.session_token,
-        .expires_at_ms = c->keys.expires_at_ms,
-    };
-    return 0;
-}
-
-/* ---- keys that have run out ---- */
-
-static void search_work(void *ctx)
-{
-    struct cluster_store *c = ctx;
-    struct error err;
-
-    if (credentials_find(&c->found, c->cluster, c->paths, &err) != 0)
-        log_line(LOG_WARNING, LOG_SESSION, "no new keys: %s", err.text);
-}
-
-static bool is_same(const char *a, const char *b)
-{
-    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
-}
-
-static void on_searched(void *ctx)
-{
-    struct cluster_store *c = ctx;
-    struct credentials *old = &c->keys, *new = &c->found;
-
-    c->is_searching = false;
-    if (new->access_key != NULL && (!is_same(new->access_key, old->access_key) ||
-                                    !is_same(new->secret_key, old->secret_key) ||
-                                    !is_same(new->session_token, old->session_token))) {
-        struct credentials worn = *old;
-
-        *old = *new;
-        *new = worn;
-        log_line(LOG_INFO, LOG_SESSION, "going on with the keys of %s", old->origin);
-    }
-    credentials_free(new);
-    memset(new, 0, sizeof *new);
-}
-
-/* Someone may have logged in, or renewed them, meanwhile: the files are read again. */
-static void search_again(void *ctx)
-{
-    struct cluster_store *c = ctx;
-
-    if (c->loop == NULL || c->is_searching)
-        return;
-    c->is_searching = true;
-    loop_work(c->loop, &c->search, search_work, on_searched, c);
+    return credential_plan_setting(cluster, setting);
 }
 
 /* ---- the store's options ---- */
@@ -119,17 +59,33 @@ static int take_words(struct cluster_store *c, const struct cluster *cluster,
     return 0;
 }
 
-int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
-                         const struct paths *paths, struct error *err)
+/* That of the store, as most that have one beside AWS's have it there. */
+static char *choose_sts(const char *endpoint)
+{
+    const char *given = getenv("AWS_ENDPOINT_URL_STS");
+
+    if (is_set(given))
+        return mem_copy_string(given);
+    return endpoint != NULL ? mem_copy_string(endpoint) : NULL;
+}
+
+struct s3_options cluster_store_sts(const struct cluster_store *c)
+{
+    struct s3_options options = c->s3;
+
+    options.endpoint = c->sts_endpoint;
+    return options;
+}
+
+int cluster_store_address(struct cluster_store *c, const struct cluster *cluster,
+                          struct error *err)
 {
     static const char *const endpoints[] = {"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"};
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
     static const char *const bundles[] = {"AWS_CA_BUNDLE", NULL};
 
-    if (c->keys.access_key == NULL &&
-        credentials_find(&c->keys, cluster, paths, err) != 0)
-        return -1;
     c->endpoint = choose(cluster, cluster->endpoint, endpoints, "endpoint_url");
+    c->sts_endpoint = choose_sts(c->endpoint);
     c->region = choose(cluster, cluster->region, regions, "region");
     c->ca_file = choose(cluster, cluster->ca_file, bundles, "ca_bundle");
     c->s3 = (struct s3_options){
@@ -137,11 +93,23 @@ int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
         .region = c->region,
         .ca_file = c->ca_file,
         .bucket_owner = cluster->account,
-        .keys = give_keys,
-        .expired = search_again,
-        .keys_ctx = c,
+        .keys = live_keys_give,
+        .expired = live_keys_expired,
+        .keys_ctx = &c->keys,
     };
     return take_words(c, cluster, err);
+}
+
+int cluster_store_settle(struct cluster_store *c, const struct cluster *cluster,
+                         const struct paths *paths, struct error *err)
+{
+    struct live_keys *keys = &c->keys;
+
+    keys->search.cluster = cluster;
+    keys->search.paths = paths;
+    if (keys->now.access_key == NULL && live_keys_find(keys, err) != 0)
+        return -1;
+    return cluster_store_address(c, cluster, err);
 }
 
 /* One note an endpoint and bucket, and a way of signing, on which it depends which
@@ -179,9 +147,9 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
     struct store_options o = *options;
 
     if (strncmp(cluster->store, "s3://", 5) == 0) {
-        out->cluster = cluster;
         out->paths = paths;
-        out->loop = out->keys.access_key == NULL ? options->loop : NULL;
+        if (out->keys.now.access_key == NULL)
+            out->keys.search.loop = options->loop;
         if (cluster_store_settle(out, cluster, paths, err) != 0)
             return -1;
         recall(out, cluster, paths);
@@ -190,10 +158,16 @@ int cluster_store_open(struct cluster_store *out, struct store **store,
     return store_open(store, &o, cluster->store, err);
 }
 
+void cluster_store_stop(struct cluster_store *c)
+{
+    live_keys_stop(&c->keys);
+}
+
 void cluster_store_free(struct cluster_store *c)
 {
-    credentials_free(&c->keys);
+    live_keys_free(&c->keys);
     free(c->endpoint);
+    free(c->sts_endpoint);
     free(c->region);
     free(c->ca_file);
     text_free(&c->note);

@@ -18,6 +18,7 @@
 #include "agent/agent.h"
 #include "agent/commands.h"
 #include "agent/console.h"
+#include "agent/credential_search.h"
 #include "agent/exit_code.h"
 #include "agent/login_trial.h"
 #include "agent/name.h"
@@ -185,17 +186,21 @@ static int take_name(struct login *l, struct error *err)
 static int find_aws_keys(struct login *l, struct error *err)
 {
     const char *profile = l->cluster.profile;
-    int status = credentials_find_aws(&l->keys, &l->cluster, err);
+    struct credential_search search = {
+        .cluster = &l->cluster, .paths = l->c->paths, .how = CREDENTIAL_AWS_ONLY};
+    int status = credential_search_wait(&search, err);
 
-    if (status == 0 && profile != NULL)
+    if (status == 0)
+        l->keys = search.found;
+    if (status == 0 || !search.has_none)
+        return status;
+    if (profile != NULL)
         return error_set(err, ERROR_AUTH, 0, "profile %.80s of ~/.aws has no keys",
                          profile);
-    if (status == 0)
-        return error_set(err, ERROR_USAGE, 0,
-                         "--username is missing, and the AWS tools have no keys here "
-                         "(AWS_ACCESS_KEY_ID, ~/.aws), for example --username "
-                         "AKIAIOSFODNN7EXAMPLE");
-    return status < 0 ? -1 : 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "--username is missing, and the AWS tools have no keys here "
+                     "(AWS_ACCESS_KEY_ID, ~/.aws), for example --username "
+                     "AKIAIOSFODNN7EXAMPLE");
 }
 
 /* Left empty on a terminal: those of the AWS tools. */

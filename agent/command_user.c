@@ -30,12 +30,16 @@ static int set_context(const struct command_context *c)
 
 /* ---- whose keys ---- */
 
-/* What is known of a cluster's keys, without asking the store. */
+/* What is known of a cluster's keys, without asking the store. (Services that hand out
+ * keys are asked.) */
 struct login {
-    char *endpoint;   /* NULL: AWS, or a store without one */
-    char *access_key; /* NULL: none */
-    char *origin;     /* where it comes from, or why there is none; never NULL */
-    bool needs_keys;  /* a file:// store does not */
+    char *endpoint;        /* NULL: AWS, or a store without one */
+    char *access_key;      /* NULL: none */
+    char *origin;          /* where it comes from, or why there is none; never NULL */
+    const char *provider;  /* who gave it, in a word; NULL: nobody */
+    int64_t expires_at_ms; /* 0: never, or not known */
+    bool needs_keys;       /* a file:// store does not */
+    bool has_no_instance;
 };
 
 static char *copy(const char *string)
@@ -43,10 +47,17 @@ static char *copy(const char *string)
     return string != NULL ? mem_copy_string(string) : NULL;
 }
 
-static void login_find(struct login *l, const struct command_context *c,
-                       const struct cluster *cluster)
+static void take_keys(struct login *l, const struct credentials *keys)
 {
-    struct cluster_store settled = {0};
+    l->access_key = copy(keys->access_key);
+    l->provider = keys->provider;
+    l->expires_at_ms = keys->expires_at_ms;
+}
+
+static void login_find(struct login *l, const struct command_context *c,
+                       const struct cluster *cluster, unsigned how)
+{
+    struct cluster_store settled = {.keys.search.how = how};
     struct error err;
     int status;
 
@@ -58,8 +69,9 @@ static void login_find(struct login *l, const struct command_context *c,
     status = cluster_store_settle(&settled, cluster, c->paths, &err);
     l->endpoint = copy(status == 0 ? settled.endpoint : cluster->endpoint);
     if (status == 0)
-        l->access_key = copy(settled.keys.access_key);
-    l->origin = copy(status == 0 ? settled.keys.origin : err.text);
+        take_keys(l, &settled.keys.now);
+    l->has_no_instance = settled.keys.search.has_no_instance;
+    l->origin = copy(status == 0 ? settled.keys.now.origin : err.text);
     cluster_store_free(&settled);
 }
 
@@ -74,6 +86,10 @@ static void add_login(struct text *line, const struct login *l)
 {
     json_line_string(line, "endpoint", l->endpoint);
     json_line_string(line, "access_key", l->access_key);
+    json_line_string(line, "provider", l->provider);
+    json_line_string(line, "keys_from", l->access_key != NULL ? l->origin : NULL);
+    if (l->expires_at_ms > 0)
+        json_line_time(line, "expires_at", l->expires_at_ms);
     json_line_bool(line, "logged_in", !l->needs_keys || l->access_key != NULL);
 }
 
@@ -117,7 +133,7 @@ int command_user(const struct command_context *c)
     if (c->options->command == COMMAND_USER_SET_CONTEXT)
         return set_context(c);
     session_record_sign(&me);
-    login_find(&login, c, c->cluster);
+    login_find(&login, c, c->cluster, 0);
     if (c->options->json)
         print_user_json(&me, c->cluster, &login);
     else
@@ -205,13 +221,17 @@ static void print_cluster_json(const struct cluster *cluster, const struct login
     text_free(&line);
 }
 
+/* Whether there is an instance metadata service is found out once: it costs seconds where
+ * there is none. */
 static void show_cluster(struct table *t, const struct command_context *c,
-                         const struct cluster *cluster)
+                         const struct cluster *cluster, unsigned *how)
 {
     bool is_current = strcmp(cluster->name, c->cluster->name) == 0;
     struct login l;
 
-    login_find(&l, c, cluster);
+    login_find(&l, c, cluster, *how);
+    if (l.has_no_instance)
+        *how |= CREDENTIAL_NO_INSTANCE;
     if (c->options->json) {
         print_cluster_json(cluster, &l, is_current);
     } else {
@@ -231,13 +251,14 @@ static int list_clusters(const struct command_context *c)
     static const char *const columns[] = {"", "Name", "Store", "Endpoint", "Keys"};
     struct table *t = table_new(columns, ARRAY_SIZE(columns));
     bool is_listed = false;
+    unsigned how = 0;
 
     for (size_t i = 0; i < c->config->n_clusters; i++) {
         is_listed |= strcmp(c->config->clusters[i].name, c->cluster->name) == 0;
-        show_cluster(t, c, &c->config->clusters[i]);
+        show_cluster(t, c, &c->config->clusters[i], &how);
     }
     if (!is_listed)
-        show_cluster(t, c, c->cluster); /* of the environment */
+        show_cluster(t, c, c->cluster, &how); /* of the environment */
     if (!c->options->json)
         table_print(t);
     table_free(t);

@@ -33,6 +33,7 @@ int command_delete(const struct command_context *c);
 int command_prune(const struct command_context *c);
 int command_user(const struct command_context *c);
 int command_cluster(const struct command_context *c);
+int command_credential(const struct command_context *c);
 
 /* "error: ..." and a hint (may be NULL) on stderr; with --json the same as events on
  * stdout.  Returns code. */

@@ -137,6 +137,7 @@ void config_free(struct config *config)
     cluster_free(&config->env);
     free(config->context);
     free(config->last_login);
+    config_roles_free(&config->roles);
     free(config->file);
     memset(config, 0, sizeof *config);
 }
@@ -211,6 +212,8 @@ static int get_all(struct config *config, const cJSON *root, struct error *err)
     }
     if (get_string(&config->context, config, root, "context", err) != 0)
         return -1;
+    if (config_roles_read(&config->roles, root) != 0)
+        return damaged(config, "\"credentials\" is no list of roles", err);
     return get_string(&config->last_login, config, root, "last_login", err);
 }
 
@@ -299,6 +302,7 @@ static char *spell(const struct config *config, const struct paths *paths)
         cJSON_AddStringToObject(root, "context", config->context);
     if (config->last_login != NULL)
         cJSON_AddStringToObject(root, "last_login", config->last_login);
+    config_roles_write(&config->roles, root);
     clusters = cJSON_AddObjectToObject(root, "clusters");
     for (size_t i = 0; i < config->n_clusters; i++)
         if (!is_built_in(&config->clusters[i], paths))

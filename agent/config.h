@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "agent/config_roles.h"
 #include "agent/paths.h"
 #include "base/error.h"
 
@@ -30,6 +31,7 @@ struct config {
     char *context, *last_login; /* NULL: none */
     struct cluster *clusters;   /* in order of name */
     size_t n_clusters;
+    struct config_roles roles; /* of `grid credential` */
     char *file;
     struct cluster env; /* made of GRID_STORE by config_choose_cluster() */
 };

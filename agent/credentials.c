@@ -10,17 +10,17 @@
 
 #include <cjson/cJSON.h>
 
-#include "agent/ini.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 
 /*
+ * A pair of keys, and the file of those that `grid login` saved:
+ *
  *   credentials.json   {"format": 1, "clusters": {"lab": {"access_key": "...",
  *                                                         "secret_key": "..."}}}
  *
- * Each source either gives both keys or is passed over; a half pair is told as an
- * error, since it is nearly always a slip.
+ * A half pair is told as an error, since it is nearly always a slip.
  */
 enum { FORMAT = 1, FILE_MAX = 1 << 20 };
 
@@ -48,9 +48,8 @@ static bool is_set(const char *string)
     return string != NULL && string[0] != '\0';
 }
 
-/* 1: taken, 0: nothing there, -1: half a pair. */
-static int take(struct credentials *c, const char *const values[3], const char *origin,
-                struct error *err)
+int credentials_take(struct credentials *c, const char *const values[3],
+                     const char *origin, struct error *err)
 {
     if (!is_set(values[0]) && !is_set(values[1]))
         return 0;
@@ -65,111 +64,32 @@ static int take(struct credentials *c, const char *const values[3], const char *
     c->session_token = copy_or_null(values[2]);
     c->origin = mem_copy_string(origin);
     log_hide(c->secret_key);
-    if (c->session_token != NULL)
-        log_hide(c->session_token);
+    log_hide(c->session_token);
     return 1;
 }
 
-/* ---- the AWS tools' ---- */
-
-static char *aws_file(const char *variable, const char *name)
+static bool is_equal(const char *a, const char *b)
 {
-    const char *given = getenv(variable), *home = getenv("HOME");
-    struct text path = {0};
-
-    if (is_set(given))
-        return mem_copy_string(given);
-    text_add_format(&path, "%s/.aws/%s", home != NULL ? home : "", name);
-    return text_take(&path);
+    return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static const char *profile_name(const struct cluster *cluster)
+bool credentials_is_same(const struct credentials *a, const struct credentials *b)
 {
-    const char *profile = cluster->profile;
-
-    if (!is_set(profile))
-        profile = getenv("AWS_PROFILE");
-    if (!is_set(profile))
-        profile = getenv("AWS_DEFAULT_PROFILE");
-    return is_set(profile) ? profile : "default";
+    return is_equal(a->access_key, b->access_key) &&
+           is_equal(a->secret_key, b->secret_key) &&
+           is_equal(a->session_token, b->session_token);
 }
 
-/* In ~/.aws/config sections are called "profile NAME", but for the default. */
-static char *config_section(const char *profile)
+void credentials_copy(struct credentials *to, const struct credentials *from)
 {
-    struct text section = {0};
-
-    text_add_format(&section, "%s%s", strcmp(profile, "default") == 0 ? "" : "profile ",
-                    profile);
-    return text_take(&section);
-}
-
-static int take_section(struct credentials *c, const struct ini *ini,
-                        const char *section, const char *file, struct error *err)
-{
-    const char *const values[] = {ini_get(ini, section, "aws_access_key_id"),
-                                  ini_get(ini, section, "aws_secret_access_key"),
-                                  ini_get(ini, section, "aws_session_token")};
-    struct text origin = {0};
-    int status;
-
-    text_add_format(&origin, "[%s] in %s", section, file);
-    status = take(c, values, text_string(&origin), err);
-    text_free(&origin);
-    return status;
-}
-
-static int find_in_file(struct credentials *c, const char *file, const char *section,
-                        struct error *err)
-{
-    struct ini *ini = NULL;
-    int status = ini_open(&ini, file, err);
-
-    if (status == 0)
-        status = take_section(c, ini, section, file, err);
-    ini_free(ini);
-    return status;
-}
-
-static int find_in_profile(struct credentials *c, const char *profile,
-                           struct error *err)
-{
-    char *credentials = aws_file("AWS_SHARED_CREDENTIALS_FILE", "credentials");
-    char *config = aws_file("AWS_CONFIG_FILE", "config");
-    char *section = config_section(profile);
-    int status = find_in_file(c, credentials, profile, err);
-
-    if (status == 0)
-        status = find_in_file(c, config, section, err);
-    free(credentials);
-    free(config);
-    free(section);
-    return status;
-}
-
-static int find_in_environment(struct credentials *c, struct error *err)
-{
-    const char *const values[] = {getenv("AWS_ACCESS_KEY_ID"),
-                                  getenv("AWS_SECRET_ACCESS_KEY"),
-                                  getenv("AWS_SESSION_TOKEN")};
-
-    return take(c, values, "the environment (AWS_ACCESS_KEY_ID)", err);
-}
-
-char *credentials_profile_setting(const struct cluster *cluster, const char *key)
-{
-    char *file = aws_file("AWS_CONFIG_FILE", "config");
-    char *section = config_section(profile_name(cluster));
-    struct ini *ini = NULL;
-    struct error ignored;
-    char *value = NULL;
-
-    if (ini_open(&ini, file, &ignored) == 0)
-        value = copy_or_null(ini_get(ini, section, key));
-    ini_free(ini);
-    free(file);
-    free(section);
-    return value;
+    *to = (struct credentials){
+        .access_key = copy_or_null(from->access_key),
+        .secret_key = copy_or_null(from->secret_key),
+        .session_token = copy_or_null(from->session_token),
+        .expires_at_ms = from->expires_at_ms,
+        .provider = from->provider,
+        .origin = copy_or_null(from->origin),
+    };
 }
 
 /* ---- credentials.json ---- */
@@ -273,8 +193,8 @@ static int store(const cJSON *document, const char *file, struct error *err)
     return status;
 }
 
-static int find_own(struct credentials *c, const struct cluster *cluster,
-                    const struct paths *paths, struct error *err)
+int credentials_load(struct credentials *c, const struct paths *paths,
+                     const char *cluster, struct error *err)
 {
     char *file = own_file(paths);
     cJSON *document, *entry;
@@ -282,12 +202,12 @@ static int find_own(struct credentials *c, const struct cluster *cluster,
 
     if (status == 0) {
         entry = cJSON_GetObjectItemCaseSensitive(
-            cJSON_GetObjectItem(document, "clusters"), cluster->name);
+            cJSON_GetObjectItem(document, "clusters"), cluster);
         const char *const values[] = {
             cJSON_GetStringValue(cJSON_GetObjectItem(entry, "access_key")),
             cJSON_GetStringValue(cJSON_GetObjectItem(entry, "secret_key")),
             cJSON_GetStringValue(cJSON_GetObjectItem(entry, "session_token"))};
-        status = take(c, values, file, err);
+        status = credentials_take(c, values, file, err);
     }
     cJSON_Delete(document);
     free(file);
@@ -339,46 +259,4 @@ int credentials_forget(const struct paths *paths, const char *cluster,
     cJSON_Delete(document);
     free(file);
     return status;
-}
-
-/* ---- all of them, in order ---- */
-
-int credentials_find_aws(struct credentials *c, const struct cluster *cluster,
-                         struct error *err)
-{
-    int status = 0;
-
-    memset(c, 0, sizeof *c);
-    if (!is_set(cluster->profile)) /* --profile outranks the environment */
-        status = find_in_environment(c, err);
-    return status == 0 ? find_in_profile(c, profile_name(cluster), err) : status;
-}
-
-static int say_none(const struct cluster *cluster, struct error *err)
-{
-    if (strcmp(cluster->name, "env") == 0) /* there is no logging in to that */
-        return error_set(err, ERROR_AUTH, 0,
-                         "no credentials for %.80s: neither in AWS_ACCESS_KEY_ID and "
-                         "AWS_SECRET_ACCESS_KEY, nor in profile %.40s of ~/.aws; set "
-                         "them, or log in: grid login --store %.80s",
-                         cluster->store, profile_name(cluster), cluster->store);
-    return error_set(err, ERROR_AUTH, 0,
-                     "no credentials for cluster %.60s: neither of `grid login`, nor "
-                     "in AWS_ACCESS_KEY_ID, nor in profile %.40s of ~/.aws; log in: "
-                     "grid login --cluster %.60s",
-                     cluster->name, profile_name(cluster), cluster->name);
-}
-
-int credentials_find(struct credentials *c, const struct cluster *cluster,
-                     const struct paths *paths, struct error *err)
-{
-    int status;
-
-    memset(c, 0, sizeof *c);
-    status = strcmp(cluster->name, "env") == 0 ? 0 : find_own(c, cluster, paths, err);
-    if (status == 0)
-        status = credentials_find_aws(c, cluster, err);
-    if (status == 0)
-        return say_none(cluster, err);
-    return status < 0 ? -1 : 0;
 }

@@ -1,43 +1,43 @@
 #ifndef AGENT_CREDENTIALS_H
 #define AGENT_CREDENTIALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#include "agent/config.h"
 #include "agent/paths.h"
 #include "base/error.h"
 
 /*
- * The keys of a cluster: those of `grid login`, in credentials.json (mode 0600), else
- * those of the AWS tools, in their order: environment, then the profile in
- * ~/.aws/credentials and
- * ~/.aws/config.  Secrets that are found are registered with the log, so that it never
- * shows them.
+ * A pair of keys, and those of `grid login` in credentials.json (mode 0600).  Secrets
+ * that are taken are registered with the log, so that it never shows them.  Where keys
+ * are looked for else: credential_plan.h.
  */
 struct credentials {
     char *access_key, *secret_key, *session_token; /* token NULL if none */
     int64_t expires_at_ms;                         /* 0: never, or not known */
-    char *origin; /* where they come from, for people: "AWS_ACCESS_KEY_ID" */
+    const char *provider; /* who gave them, in a word: "environment"; static */
+    char *origin;         /* where they come from, for people: "AWS_ACCESS_KEY_ID" */
 };
 
-/* ERROR_AUTH says where they were looked for; ERROR_IO for a credentials.json that
- * others may read, with what to do. */
-int credentials_find(struct credentials *c, const struct cluster *cluster,
-                     const struct paths *paths, struct error *err);
+/* values: access key id, secret, session token (may be NULL or ""), copied.  1: taken,
+ * 0: nothing there, -1: ERROR_AUTH, half a pair. */
+int credentials_take(struct credentials *c, const char *const values[3],
+                     const char *origin, struct error *err);
+void credentials_copy(struct credentials *to, const struct credentials *from);
+void credentials_free(struct credentials *c); /* and wipe */
 
-/* Those of the AWS tools alone.  1: found, 0: none, -1: error. */
-int credentials_find_aws(struct credentials *c, const struct cluster *cluster,
-                         struct error *err);
-void credentials_free(struct credentials *c);
+/* The same keys, wherever they come from. */
+bool credentials_is_same(const struct credentials *a, const struct credentials *b);
 
-/* The part of `grid login` and `grid logout`.  Blocks. */
+/* What was saved for a cluster: 1: found, 0: nothing, -1: ERROR_IO for a file that
+ * others may read, with what to do.  Blocks, as the following do. */
+int credentials_load(struct credentials *c, const struct paths *paths,
+                     const char *cluster, struct error *err);
+
+/* The part of `grid login` and `grid logout`. */
 int credentials_save(const struct paths *paths, const char *cluster,
                      const struct credentials *c, struct error *err);
 int credentials_forget(const struct paths *paths, const char *cluster,
                        struct error *err);
-
-/* A setting of the AWS profile (region, endpoint_url, ...); the caller frees; NULL if
- * none. */
-char *credentials_profile_setting(const struct cluster *cluster, const char *key);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Read whole, kept as a list of triples: these files have a few dozen lines.  Nested
- * settings (indented lines below "s3 =") are not ours and are passed over.
+ * settings (indented lines below "s3 =") are not ours and are passed over.  Read as
+ * botocore does: keys in any case, '=' or ':' behind them, no remarks behind values.
  */
 #include "agent/ini.h"
 
@@ -10,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/shell_words.h"
 #include "base/mem.h"
+#include "base/text.h"
 
 struct setting {
     char *section, *key, *value;
@@ -40,6 +43,30 @@ static void add(struct ini *ini, const char *section, const char *key,
         mem_copy_string(section), mem_copy_string(key), mem_copy_string(value)};
 }
 
+/* [profile  "NAME"] is the section "profile NAME". */
+static char *section_name(const char *head)
+{
+    char **words = NULL;
+    size_t n = 0;
+    struct text name = {0};
+
+    if (strncmp(head, "profile", strlen("profile")) == 0 ||
+        strncmp(head, "sso-session", strlen("sso-session")) == 0)
+        words = shell_words_split(head, &n);
+    if (words != NULL && n == 2)
+        text_add_format(&name, "%s %s", words[0], words[1]);
+    else
+        text_add(&name, head);
+    shell_words_free(words);
+    return text_take(&name);
+}
+
+static void lower(char *key)
+{
+    for (; *key != '\0'; key++)
+        *key = (char)tolower((unsigned char)*key);
+}
+
 static void take_line(struct ini *ini, char *line, char **section)
 {
     bool is_nested = isspace((unsigned char)line[0]);
@@ -50,14 +77,15 @@ static void take_line(struct ini *ini, char *line, char **section)
     if (*text == '[' && (end = strchr(text, ']')) != NULL) {
         *end = '\0';
         free(*section);
-        *section = mem_copy_string(trim(text + 1));
+        *section = section_name(trim(text + 1));
         add(ini, *section, "", "");
         return;
     }
-    equals = strchr(text, '=');
+    equals = strpbrk(text, "=:");
     if (is_nested || equals == NULL || *section == NULL)
         return;
     *equals = '\0';
+    lower(text);
     add(ini, *section, trim(text), trim(equals + 1));
 }
 

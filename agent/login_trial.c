@@ -45,13 +45,12 @@ int login_trial(const struct cluster *cluster, const struct credentials *keys,
 
     if (agent_open(&a, memory_for_payload(0), err) != 0)
         return -1;
-    a.cluster_store.keys = *keys;
+    credentials_copy(&a.cluster_store.keys.now, keys);
     agent_hurry(&wanted);
     status = agent_open_store(&a, cluster, paths, &wanted, err);
     if (status == 0)
         status = list_a_page(cluster, &a, err);
     *verifies = status != 0 || finds_verified(&a);
-    memset(&a.cluster_store.keys, 0, sizeof a.cluster_store.keys); /* the caller's */
     agent_close(&a);
     return status;
 }

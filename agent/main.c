@@ -33,6 +33,9 @@ static command_fn *const commands[] = {
     [COMMAND_PRUNE] = command_prune,
     [COMMAND_URL] = command_url,
     [COMMAND_CLEARCACHE] = command_clearcache,
+    [COMMAND_CREDENTIAL] = command_credential,
+    [COMMAND_CREDENTIAL_CREATE] = command_credential,
+    [COMMAND_CREDENTIAL_DELETE] = command_credential,
 };
 
 /* Many files, many connections: take what the system gives. */
@@ -46,10 +49,11 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Logging in makes one. */
+/* Logging in makes one; others do without. */
 static bool chooses_cluster(const struct options *o)
 {
-    return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE;
+    return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE &&
+           o->command != COMMAND_CREDENTIAL && o->command != COMMAND_CREDENTIAL_DELETE;
 }
 
 static int run(const struct options *o)

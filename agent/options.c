@@ -70,7 +70,8 @@ static const struct group_spec *find_group(const char *word)
     const struct group_spec *groups = options_groups(&n);
 
     for (size_t i = 0; i < n; i++)
-        if (strcmp(groups[i].word, word) == 0)
+        if (strcmp(groups[i].word, word) == 0 ||
+            (groups[i].alias != NULL && strcmp(groups[i].alias, word) == 0))
             return &groups[i];
     return NULL;
 }

@@ -36,7 +36,10 @@ enum command {
     COMMAND_DELETE,
     COMMAND_PRUNE,
     COMMAND_URL,
-    COMMAND_CLEARCACHE
+    COMMAND_CLEARCACHE,
+    COMMAND_CREDENTIAL,
+    COMMAND_CREDENTIAL_CREATE,
+    COMMAND_CREDENTIAL_DELETE
 };
 
 enum { OPTIONS_POSITIONALS_MAX = 2, OPTIONS_JOBS_MAX = 1024 };
@@ -67,6 +70,9 @@ struct options {
         *sign_payload;
     char *key; /* a copy: the argument itself has been wiped */
     bool key_stdin;
+
+    /* credential create */
+    const char *type, *role_arn, *external_id;
 };
 
 /*

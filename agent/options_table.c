@@ -4,6 +4,8 @@
  */
 #include "agent/options_table.h"
 
+#include <string.h>
+
 #include "base/span.h"
 
 /* Who takes an option. */
@@ -20,6 +22,7 @@ enum {
     DOWNLOAD = 1 << COMMAND_DOWNLOAD,
     DELETE = 1 << COMMAND_DELETE,
     PRUNE = 1 << COMMAND_PRUNE,
+    REGISTER = 1 << COMMAND_CREDENTIAL_CREATE,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
     TRANSFER = UPLOAD | DOWNLOAD,
@@ -53,6 +56,17 @@ static const struct option_spec options[] = {
      "path"},
     {LOGIN, "sign-payload", "auto|always|never", OPTION_STRING,
      offsetof(struct options, sign_payload), "sign the bytes, too (auto)", "always"},
+    {REGISTER, "type", "s3", OPTION_STRING, offsetof(struct options, type),
+     "what it opens: s3", "s3"},
+    {REGISTER, "role-arn", "ARN", OPTION_STRING, offsetof(struct options, role_arn),
+     "the role, once it has been made", "arn:aws:iam::123456789012:role/grid"},
+    {REGISTER, "name", "ID", OPTION_NAME, offsetof(struct options, name),
+     "what to call it (else after the role)", "reader"},
+    {REGISTER, "external-id", "ID", OPTION_STRING,
+     offsetof(struct options, external_id),
+     "that its trust policy wants (else one is drawn)", "4f1d0c..."},
+    {REGISTER, "cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
+     "whose keys are to assume it (the current one's)", "lab"},
     {LOGOUT, "cluster", "NAME", OPTION_STRING, offsetof(struct options, cluster),
      "the cluster to log out of", "lab"},
 
@@ -98,8 +112,10 @@ static const struct option_spec options[] = {
      "go on showing it until it ends", NULL},
     {REMOVE, "yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask",
      NULL},
-    {USER | CLUSTER | UPLOAD | LIST | STATUS | READ, "json", NULL, OPTION_FLAG,
-     offsetof(struct options, json), "one JSON object a line on stdout", NULL},
+    {REGISTER | 1 << COMMAND_CREDENTIAL | USER | CLUSTER | UPLOAD | LIST | STATUS |
+         READ,
+     "json", NULL, OPTION_FLAG, offsetof(struct options, json),
+     "one JSON object a line on stdout", NULL},
     {TRANSFER | VERIFY | REMOVE, "quiet", NULL, OPTION_FLAG,
      offsetof(struct options, quiet), "errors and the result only", NULL},
     {UPLOAD, "verbose", NULL, OPTION_FLAG, offsetof(struct options, verbose),
@@ -145,6 +161,19 @@ static int check_login(struct options *o, struct error *err)
                          "--profile brings its own keys: leave out --username and "
                          "--key");
     return 0;
+}
+
+static int check_register(struct options *o, struct error *err)
+{
+    if (o->type != NULL && strcmp(o->type, "s3") == 0)
+        return 0;
+    if (o->type == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--type is missing: grid credential create --type s3");
+    return error_set(err, ERROR_USAGE, 0,
+                     "--type: \"%.40s\" is not known; there is s3: a role that may "
+                     "read somebody's bucket",
+                     o->type);
 }
 
 static int check_create(struct options *o, struct error *err)
@@ -270,17 +299,34 @@ static const struct command_spec commands[] = {
     {COMMAND_CLUSTER_DELETE, "cluster", "delete", "NAME", 1, 1,
      "Forget a cluster and its keys; what it stores stays", NULL,
      "grid cluster delete lab", NULL},
+    {COMMAND_CREDENTIAL, "credential", "list", "", 0, 0,
+     "List the registered roles (also: grid credential)", NULL, "grid credential list",
+     NULL},
+    {COMMAND_CREDENTIAL_CREATE, "credential", "create", "", 0, 0,
+     "Register a role that may read private buckets",
+     "Without --role-arn the policies for the role are printed: its owner makes it\n"
+     "with them, and the same command with --role-arn registers it.  It is tried\n"
+     "first; no secret is kept.  Sources in buckets that the cluster's own keys do\n"
+     "not open are then read with it.\n",
+     "grid credential create --type s3 --role-arn arn:aws:iam::12345:role/grid",
+     check_register},
+    {COMMAND_CREDENTIAL_DELETE, "credential", "delete", "ID", 1, 1,
+     "Forget a role; the role itself stays", NULL, "grid credential delete reader",
+     NULL},
 };
 
 static const struct group_spec groups[] = {
     {"datastore", "Create datastores and look after them", COMMAND_LIST,
-     "grid datastore create --name imagenet ./imagenet_folder/"},
+     "grid datastore create --name imagenet ./imagenet_folder/", NULL},
     {"login", "Log in to a cluster", COMMAND_LOGIN,
-     "grid login --store s3://bucket/prefix"},
-    {"logout", "Forget the keys of a cluster", COMMAND_LOGOUT, "grid logout"},
+     "grid login --store s3://bucket/prefix", NULL},
+    {"logout", "Forget the keys of a cluster", COMMAND_LOGOUT, "grid logout", NULL},
     {"user", "Who is logged in, and the current cluster", COMMAND_USER,
-     "grid user set-cluster-context lab"},
-    {"cluster", "The clusters that are known here", COMMAND_CLUSTER, "grid cluster"},
+     "grid user set-cluster-context lab", NULL},
+    {"cluster", "The clusters that are known here", COMMAND_CLUSTER, "grid cluster",
+     NULL},
+    {"credential", "Roles that open private buckets", COMMAND_CREDENTIAL,
+     "grid credential create --type s3", "credentials"},
 };
 
 const struct command_spec *options_commands(size_t *n)

@@ -52,6 +52,7 @@ struct group_spec {
     const char *word, *summary;
     enum command alone; /* what the word alone does */
     const char *example;
+    const char *alias; /* another word for it, or NULL */
 };
 
 const struct command_spec *options_commands(size_t *n);

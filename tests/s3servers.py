@@ -322,6 +322,14 @@ def shared_rgw():
     return Shared("rgw.sh", "rgw", RGW_TLS_PORT="0", RGW_SIZE_GIB="24")
 
 
+@functools.cache
+def shared_rgw_sts():
+    """One of its own: with STS it answers bad signatures otherwise."""
+    if os.environ.get("GRID_NO_RGW"):
+        raise CannotRun("GRID_NO_RGW is set")
+    return Shared("rgw.sh", "rgw-sts", RGW_STS="1")
+
+
 def started(what, get, *arguments):
     """The server, or a skip that says so loudly."""
     try:
@@ -334,6 +342,11 @@ def started(what, get, *arguments):
 def get_rgw(tls=False):
     shared = shared_rgw()
     return RgwServer(shared.folder, shared.start(), tls)
+
+
+def get_rgw_sts():
+    shared = shared_rgw_sts()
+    return RgwServer(shared.folder, shared.start())
 
 
 def get_swift():
@@ -372,6 +385,12 @@ def rgw():
 @pytest.fixture
 def rgw_tls():
     return started("The RADOS Gateway", get_rgw, True)
+
+
+@pytest.fixture
+def rgw_sts():
+    """The gateway with AssumeRole; values["S3_STS_ROLE_ARN"] is a role that its user may assume."""
+    return started("The RADOS Gateway", get_rgw_sts)
 
 
 @pytest.fixture

@@ -344,6 +344,7 @@ int http_open(struct http **out, const struct http_options *options, struct erro
     http->loop = options->loop;
     http->connections = (long)options->connections;
     http->per_host = (long)options->per_host;
+    http->is_direct = options->is_direct;
     http->connect_ms = options->connect_ms > 0 ? (long)options->connect_ms : CONNECT_MS;
     if (options->ca_file != NULL)
         http->ca_file = mem_copy_string(options->ca_file);

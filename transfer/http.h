@@ -41,6 +41,7 @@ struct http_options {
     unsigned per_host;      /* the same to one host; 0: no limit of its own */
     unsigned connect_ms;    /* name, TCP and TLS together; 0: 10 s */
     uint64_t send_rate;     /* bytes of bodies a second, all together; 0: no limit */
+    bool is_direct;         /* no proxy, whatever the environment says */
 };
 
 /* The answer's body is handed on in pieces of at most `into`, of at least so much. */

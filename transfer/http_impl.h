@@ -35,6 +35,7 @@ struct http {
     struct http_counts counts;
     char *ca_file, *user_agent;
     long connections, per_host, connect_ms;
+    bool is_direct;
 };
 
 /* ---- http_slot.c: libcurl's easy handles and their options ---- */

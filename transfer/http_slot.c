@@ -52,6 +52,8 @@ static void configure(struct http *http, struct http_slot *slot)
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->reason);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (http->is_direct)
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
     if (http->ca_file != NULL)
         curl_easy_setopt(easy, CURLOPT_CAINFO, http->ca_file);
     /* Without a folder libcurl parses the file once, not once a handshake. */

@@ -39,6 +39,10 @@ enum field {
     FIELD_ANSWER_CRC32C,
     FIELD_ALGORITHM,
     FIELD_ACCOUNT,
+    FIELD_ACCESS_KEY,
+    FIELD_SECRET_KEY,
+    FIELD_SESSION_TOKEN,
+    FIELD_EXPIRATION,
     FIELD_REFUSED,
     FIELD_CODE,
     FIELD_MESSAGE,
@@ -96,6 +100,10 @@ static const struct {
     {"CopyPartResult", "ETag", FIELD_ANSWER_ETAG},
     {"CopyPartResult", "ChecksumCRC32C", FIELD_ANSWER_CRC32C},
     {"GetCallerIdentityResult", "Account", FIELD_ACCOUNT},
+    {"Credentials", "AccessKeyId", FIELD_ACCESS_KEY},
+    {"Credentials", "SecretAccessKey", FIELD_SECRET_KEY},
+    {"Credentials", "SessionToken", FIELD_SESSION_TOKEN},
+    {"Credentials", "Expiration", FIELD_EXPIRATION},
     {"DeleteResult", "Error", FIELD_REFUSED},
     {"ErrorResponse", "Error", FIELD_REFUSED},
     {"Error", "Key", FIELD_KEY},
@@ -244,6 +252,26 @@ static int fill_fault(struct s3_xml *xml, enum field field)
     }
 }
 
+/* What STS gives out. */
+static int fill_keys(struct s3_answer *a, enum field field, struct text *text)
+{
+    switch (field) {
+    case FIELD_ACCESS_KEY:
+        replace(&a->access_key, text);
+        return 0;
+    case FIELD_SECRET_KEY:
+        replace(&a->secret_key, text);
+        return 0;
+    case FIELD_SESSION_TOKEN:
+        replace(&a->session_token, text);
+        return 0;
+    case FIELD_EXPIRATION:
+        return text_parse_time(text_string(text), &a->expires_at_ms);
+    default:
+        return 0;
+    }
+}
+
 static int fill_answer(struct s3_xml *xml, enum field field)
 {
     struct s3_answer *a = xml->answer;
@@ -276,7 +304,7 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ACCOUNT:
         return copy_whole(a->account, sizeof a->account, text_string(text), text->size);
     default:
-        return 0;
+        return fill_keys(a, field, text);
     }
 }
 
@@ -353,8 +381,19 @@ static void XMLCALL on_doctype(void *ctx, const XML_Char *name, const XML_Char *
 
 /* ---- the face ---- */
 
+static void wipe(char **secret)
+{
+    if (*secret != NULL)
+        explicit_bzero(*secret, strlen(*secret));
+    free(*secret);
+    *secret = NULL;
+}
+
 void s3_answer_free(struct s3_answer *answer)
 {
+    wipe(&answer->access_key);
+    wipe(&answer->secret_key);
+    wipe(&answer->session_token);
     store_items_free(&answer->items);
     free(answer->next);
     free(answer->next_upload);

@@ -49,6 +49,10 @@ struct s3_answer {
     uint32_t crc32c;               /* copy of a part; 0: none was told */
     char account[S3_XML_NAME_MAX]; /* GetCallerIdentity, of STS */
 
+    /* AssumeRole and AssumeRoleWithWebIdentity, of STS; NULL where they did not come. */
+    char *access_key, *secret_key, *session_token;
+    int64_t expires_at_ms; /* 0: not told */
+
     /* DeleteObjects: how many keys were refused, and the first of them.  STS: the fault,
      * which is not the whole answer there. */
     unsigned n_refused;
@@ -56,7 +60,7 @@ struct s3_answer {
     char *refused_key;
 };
 
-void s3_answer_free(struct s3_answer *answer);
+void s3_answer_free(struct s3_answer *answer); /* and wipes the keys */
 
 struct s3_xml; /* an answer on its way in */
 

@@ -3,8 +3,7 @@
  *      ^                  |
  *      +-- clock learnt --+   at most once
  *
- * Of the refusals only those count that say that the keys are wrong: many stores answer
- * AccessDenied, or whatever comes to their mind, to a question that they do not know.
+ * What an answer means is for sts_judge.c.
  */
 #include "transfer/sts.h"
 
@@ -16,9 +15,8 @@
 #include "base/span.h"
 #include "manifest/digest.h"
 #include "transfer/s3.h"
-#include "transfer/s3_error.h"
 #include "transfer/s3_header.h"
-#include "transfer/s3_xml.h"
+#include "transfer/sts_judge.h"
 
 enum {
     STALL_MS = 20 * 1000, /* somebody waits in front of it */
@@ -26,7 +24,6 @@ enum {
     ANSWER_MAX = 64 << 10
 };
 
-static const char question[] = "Action=GetCallerIdentity&Version=2011-06-15";
 static const char content_type[] =
     "Content-Type: application/x-www-form-urlencoded; charset=utf-8";
 
@@ -53,6 +50,9 @@ static void on_end(void *ctx)
     for (size_t i = 0; i < ARRAY_SIZE(s->lines); i++)
         text_free(&s->lines[i]);
     text_free(&s->url);
+    if (s->form.data != NULL)
+        explicit_bzero(s->form.data, s->form.size); /* it may hold a token */
+    text_free(&s->form);
     http_request_clear(&s->request);
     s3_address_free(&s->address);
     if (s->http != NULL)
@@ -67,22 +67,6 @@ static void end(struct sts *s)
 }
 
 /* ---- the answer ---- */
-
-static void say_nobody(struct sts *s, int status)
-{
-    error_set(&s->err, ERROR_NOT_FOUND, status,
-              "%s does not say whose keys these are (status %d)", s->address.endpoint,
-              status);
-}
-
-/* It becomes part of a bucket's name. */
-static bool is_account(const char *account)
-{
-    size_t n = strlen(account);
-
-    return n > 0 && n < STS_ACCOUNT_MAX &&
-           strspn(account, "abcdefghijklmnopqrstuvwxyz0123456789-") == n;
-}
 
 static bool learn_clock(struct sts *s)
 {
@@ -100,44 +84,6 @@ static bool learn_clock(struct sts *s)
     return s->has_learnt_clock = true;
 }
 
-/* STS wraps its <Error>, S3 does not. */
-static const struct s3_fault *fault_of(const struct s3_answer *answer)
-{
-    return answer->n_refused > 0 ? &answer->refused : &answer->fault;
-}
-
-static void judge_refusal(struct sts *s, const struct s3_answer *answer)
-{
-    const struct s3_fault *fault = fault_of(answer);
-    int status = s->request.answer.status;
-    struct s3_verdict verdict = s3_error_verdict(status, fault->code, STORE_PROBE);
-    bool is_about_keys = fault->code[0] != '\0' &&
-                         strcmp(fault->code, "AccessDenied") != 0 &&
-                         (verdict.kind == ERROR_AUTH || verdict.kind == ERROR_EXPIRED);
-    bool is_in_trouble = status != 501 && (verdict.kind == ERROR_TRANSIENT ||
-                                           verdict.kind == ERROR_THROTTLED);
-
-    if (is_about_keys || is_in_trouble)
-        error_set(&s->err, verdict.kind, status,
-                  "%s: asked whose keys these are: status %d %s%s%s",
-                  s->address.endpoint, status, fault->code,
-                  verdict.hint != NULL ? "; " : "", or_empty(verdict.hint));
-    else
-        say_nobody(s, status);
-}
-
-static void judge(struct sts *s, const struct s3_answer *answer)
-{
-    int status = s->request.answer.status;
-
-    if (status / 100 != 2)
-        judge_refusal(s, answer);
-    else if (is_account(answer->account))
-        memcpy(s->account, answer->account, strlen(answer->account) + 1);
-    else
-        say_nobody(s, status);
-}
-
 static void ask(struct sts *s);
 
 static void on_answer(struct http_request *http, void *ctx)
@@ -149,6 +95,7 @@ static void on_answer(struct http_request *http, void *ctx)
 
     if (http->err.kind != ERROR_NONE) {
         s->err = http->err;
+        error_wrap(&s->err, "STS");
         end(s);
         return;
     }
@@ -157,7 +104,7 @@ static void on_answer(struct http_request *http, void *ctx)
     s3_xml_end(xml, &ignored);
     s3_xml_free(xml);
     error_clear(&s->err);
-    judge(s, &answer);
+    sts_judge(s, http->answer.status, &answer);
     s3_answer_free(&answer);
     if (s->err.kind != ERROR_NONE && learn_clock(s))
         ask(s);
@@ -190,7 +137,7 @@ static void sign(struct sts *s, const struct s3_keys *keys)
     struct text path = {0};
 
     s3_address_path(&s->address, NULL, &path);
-    digest_sha256(sha256, question, strlen(question));
+    digest_sha256(sha256, s->form.data, s->form.size);
     text_add_hex(&payload, sha256, sizeof sha256);
     request.path = text_string(&path);
     request.payload = text_string(&payload);
@@ -206,30 +153,44 @@ static void make_headers(struct sts *s, const struct s3_keys *keys)
 {
     size_t n = 0;
 
-    add_line(s, 0, "x-amz-date", s->signature.date);
-    add_line(s, 1, "x-amz-security-token", keys->session_token);
-    add_line(s, 2, "Authorization", text_string(&s->signature.authorization));
     s->headers[n++] = content_type;
-    for (size_t i = 0; i < 3; i++)
+    if (s->has_signer) {
+        add_line(s, 0, "x-amz-date", s->signature.date);
+        add_line(s, 1, "x-amz-security-token", keys->session_token);
+        add_line(s, 2, "Authorization", text_string(&s->signature.authorization));
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(s->lines); i++)
         if (s->lines[i].size > 0)
             s->headers[n++] = text_string(&s->lines[i]);
     s->headers[n] = NULL;
 }
 
-static void ask(struct sts *s)
+/* A token is its own proof. */
+static int prove(struct sts *s)
 {
     struct s3_keys keys = {0};
+
+    free_signature(s);
+    if (s->action != STS_ASSUME_ROLE_WITH_WEB_IDENTITY) {
+        if (s->options->keys(s->options->keys_ctx, &keys, &s->err) != 0)
+            return -1;
+        log_hide(keys.secret_key);
+        log_hide(keys.session_token);
+        sign(s, &keys);
+    }
+    make_headers(s, &keys);
+    return 0;
+}
+
+static void ask(struct sts *s)
+{
     struct text path = {0};
 
-    if (s->options->keys(s->options->keys_ctx, &keys, &s->err) != 0) {
+    sts_put_form(s, &s->form);
+    if (prove(s) != 0) {
         end(s);
         return;
     }
-    log_hide(keys.secret_key);
-    log_hide(keys.session_token);
-    free_signature(s);
-    sign(s, &keys);
-    make_headers(s, &keys);
     s3_address_path(&s->address, NULL, &path);
     text_clear(&s->url);
     text_add_format(&s->url, "%s%s", s->address.origin, text_string(&path));
@@ -239,7 +200,7 @@ static void ask(struct sts *s)
         .method = "POST",
         .url = text_string(&s->url),
         .headers = s->headers,
-        .body = {(uint8_t *)(uintptr_t)question, strlen(question)},
+        .body = {(uint8_t *)s->form.data, s->form.size},
         .stall_ms = STALL_MS,
         .answer_max = ANSWER_MAX,
         .done = on_answer,
@@ -264,4 +225,21 @@ void sts_start(struct sts *s)
     }
     memcpy(s->region, s->address.region, strlen(s->address.region) + 1);
     ask(s);
+}
+
+void sts_cancel(struct sts *s)
+{
+    http_cancel(&s->request);
+}
+
+void sts_clear(struct sts *s)
+{
+    char **const strings[] = {&s->access_key, &s->secret_key, &s->session_token};
+
+    for (size_t i = 0; i < ARRAY_SIZE(strings); i++) {
+        if (*strings[i] != NULL)
+            explicit_bzero(*strings[i], strlen(*strings[i]));
+        free(*strings[i]);
+        *strings[i] = NULL;
+    }
 }

@@ -55,6 +55,9 @@ DEFAULTS = {
     "public_buckets": [],            # reads need no credentials
     "quota_bytes": 0,                # of a bucket: 403 QuotaExceeded
     "external_id": "",               # AssumeRole wants it
+    "web_identity": "",              # the only token that AssumeRoleWithWebIdentity takes
+    "role_life_s": 0.0,              # assumed roles live so long, whatever was asked for (0: as asked)
+    "role_grace_s": 0.0,             # and in truth so much longer
     # Limits that hold all the time (faults in fault.py come once).
     "slow_down_above": 0,            # requests at once
     "slow_down_status": 503,

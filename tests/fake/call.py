@@ -12,6 +12,7 @@ from s3error import S3Error
 
 READS = {"GetObject", "HeadObject", "ListObjectsV2", "ListObjects", "HeadBucket", "GetBucketLocation",
          "ListParts", "ListMultipartUploads", "ListBuckets", "GetCallerIdentity", "AssumeRole",
+         "AssumeRoleWithWebIdentity",
          "GetBucketVersioning"}
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 

@@ -6,7 +6,7 @@ What tests tell a running server, and ask it, under /.fake/ (no bucket's name be
   POST   /.fake/faults/BUCKET    the same for the rules of one bucket
   POST   /.fake/options          behaviour by name (behaviour.py); GET: all of it
   POST   /.fake/users            {access_key, secret, account, token, expires_in_s, deny, read_only}
-  DELETE /.fake/users/KEY
+  DELETE /.fake/users/KEY        GET /.fake/users: {access_key: arn}
   POST   /.fake/buckets          {name, region, owner}
   DELETE /.fake/buckets/NAME     with its objects, its fault rules and its entries of the log
   POST   /.fake/export           {bucket, folder}: its objects as files
@@ -55,6 +55,8 @@ class Control:
             if not is_read:
                 server.behaviour.set(value)
             return as_json(vars(server.behaviour))
+        if name == "users" and is_read:
+            return as_json({u.access_key: u.arn for u in server.users.known.values()})
         if name == "state":
             return as_json(self.state(query.get("bucket")))
         if is_read:

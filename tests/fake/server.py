@@ -400,7 +400,7 @@ class Server:
     def error_answer(self, request, error, entry):
         entry["code"] = error.code
         document = error.document(unquote(request.raw_path), f"{self.requests + 1:016X}", self.behaviour.messages)
-        if entry["op"] in ("STS", "AssumeRole", "GetCallerIdentity"):
+        if entry["op"] in ("STS", "AssumeRole", "AssumeRoleWithWebIdentity", "GetCallerIdentity"):
             document = error.sts_document()
         if request.method == "HEAD" or error.status == 304:
             document = b""

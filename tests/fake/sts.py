@@ -1,5 +1,6 @@
-"""STS on the same port: GetCallerIdentity and AssumeRole; and the users that there are."""
+"""STS on the same port: GetCallerIdentity, AssumeRole, AssumeRoleWithWebIdentity; and the users that there are."""
 
+import re
 import secrets
 import time
 from urllib.parse import parse_qsl
@@ -49,9 +50,15 @@ def answer(action, inner):
 async def sts(call):
     form = dict(parse_qsl(call.form.decode("utf-8", "replace")))
     user = call.user()
-    if user is None:
-        raise S3Error("AccessDenied", "Request is missing Authentication Token")
     action = form.get("Action")
+    if form.get("Version") != "2011-06-15":
+        raise S3Error("InvalidAction", f"Could not find operation {action} for version {form.get('Version')}",
+                      status=400)
+    if action == "AssumeRoleWithWebIdentity":
+        call.entry["op"] = action
+        return assume_role_with_web_identity(call, form)
+    if user is None:
+        raise S3Error("MissingAuthenticationToken", "Request is missing Authentication Token", status=403)
     if action == "GetCallerIdentity":
         call.entry["op"] = action
         return answer(action, tag("Arn", user.arn) + tag("UserId", user.access_key) + tag("Account", user.account))
@@ -61,23 +68,56 @@ async def sts(call):
     raise S3Error("InvalidAction", f"Could not find operation {action}", status=400)
 
 
+PATTERNS = {"RoleArn": r"arn:[\w-]+:iam::\d*:role/[\w+=,.@/-]{1,512}", "RoleSessionName": r"[\w+=,.@-]{2,64}",
+            "ExternalId": r"[\w+=,.@:/-]{2,1224}", "WebIdentityToken": r"[\s\S]{4,20000}"}
+
+
+def check_form(form, *required):
+    """As the STS API Reference has the parameters."""
+    for name in required:
+        if name not in form:
+            raise S3Error("ValidationError", f"Value null at '{name}' failed to satisfy constraint: Member must not "
+                          "be null", status=400)
+    for name, pattern in PATTERNS.items():
+        if name in form and not re.fullmatch(pattern, form[name]):
+            raise S3Error("ValidationError", f"Value at '{name}' failed to satisfy constraint: Member must satisfy "
+                          f"regular expression pattern: {pattern}", status=400)
+
+
+def assume_role_with_web_identity(call, form):
+    if call.header("authorization"):
+        raise S3Error("ValidationError", "This operation takes no signature", status=400)
+    check_form(form, "RoleArn", "RoleSessionName", "WebIdentityToken")
+    if "ExternalId" in form:
+        raise S3Error("ValidationError", "ExternalId is no parameter of this operation", status=400)
+    if form["WebIdentityToken"] == "expired-token":
+        raise S3Error("ExpiredTokenException", "Token expired", status=400)
+    if form["WebIdentityToken"] != call.behaviour.web_identity:
+        raise S3Error("InvalidIdentityToken", "No OpenIDConnect provider found in your account", status=400)
+    account = form["RoleArn"].split(":")[4]
+    return give_role(call, form, User("", "", account), 43200)
+
+
 def assume_role(call, form, user):
-    if "RoleArn" not in form or "RoleSessionName" not in form:
-        raise S3Error("ValidationError", "RoleArn and RoleSessionName are required", status=400)
+    check_form(form, "RoleArn", "RoleSessionName")
+    return give_role(call, form, user, 3600 if user.token else 43200)  # a chained role lives for an hour at most
+
+
+def give_role(call, form, user, most):
     duration = form.get("DurationSeconds", "3600")
-    most = 3600 if user.token else 43200  # a chained role lives for an hour at most
     if not duration.isdigit() or not 900 <= int(duration) <= most:
         raise S3Error("ValidationError", f"DurationSeconds must be between 900 and {most}", status=400)
-    wanted = call.behaviour.external_id
+    wanted = call.behaviour.external_id if form["Action"] == "AssumeRole" else ""
     if "AssumeRole" in user.deny or (wanted and form.get("ExternalId") != wanted):
         raise S3Error("AccessDenied", f"User: {user.arn} is not authorized to perform: sts:AssumeRole on "
                       f"resource: {form['RoleArn']}", status=403)
     made = User("ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30), user.account,
-                token=secrets.token_urlsafe(60), expires=call.now() + int(duration), deny=user.deny)
+                token=secrets.token_urlsafe(60), deny=user.deny,
+                expires=call.now() + (call.behaviour.role_life_s or int(duration)) + call.behaviour.role_grace_s)
     made.arn = form["RoleArn"].replace(":role/", ":assumed-role/") + "/" + form["RoleSessionName"]
     call.server.users.add(made)
     keys = (tag("AccessKeyId", made.access_key) + tag("SecretAccessKey", made.secret)
             + tag("SessionToken", made.token)
-            + tag("Expiration", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made.expires))))
+            + tag("Expiration", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(made.expires - call.behaviour.role_grace_s))))
     who = tag("AssumedRoleId", made.access_key + ":" + form["RoleSessionName"]) + tag("Arn", made.arn)
-    return answer("AssumeRole", f"<Credentials>{keys}</Credentials><AssumedRoleUser>{who}</AssumedRoleUser>")
+    return answer(form["Action"], f"<Credentials>{keys}</Credentials><AssumedRoleUser>{who}</AssumedRoleUser>")

@@ -2,7 +2,9 @@
 
 import base64
 import calendar
+import functools
 import hashlib
+import json
 import re
 import socket
 import time
@@ -364,6 +366,20 @@ def test_assume_role_limits(fake):
     assert code_of(lambda: sts.assume_role(**role, ExternalId="secret", DurationSeconds=43201))[0] == "ValidationError"
     keys = sts.assume_role(**role, ExternalId="secret", DurationSeconds=900)["Credentials"]
     assert 0 < keys["Expiration"].timestamp() - time.time() <= 900
+
+
+def test_assume_role_with_web_identity(fake):
+    s = fake("web_identity=token-of-the-test,role_life_s=1.5")
+    sts = s.client(service="sts")
+    role = {"RoleArn": "arn:aws:iam::000000000001:role/r", "RoleSessionName": "name"}
+    ask = functools.partial(sts.assume_role_with_web_identity, **role)
+    assert code_of(lambda: ask(WebIdentityToken="another"))[0] == "InvalidIdentityToken"
+    assert code_of(lambda: ask(WebIdentityToken="expired-token"))[0] == "ExpiredTokenException"
+    keys = ask(WebIdentityToken="token-of-the-test")["Credentials"]
+    assert json.loads(s.control("GET", "users"))[keys["AccessKeyId"]].endswith("assumed-role/r/name")
+    client = Client(s, keys["AccessKeyId"], keys["SecretAccessKey"], token=keys["SessionToken"])
+    assert client.put("/test/k", DATA).status == 200
+    assert code_of(lambda: sts.assume_role(RoleArn="arn:aws:iam::1:user/somebody", RoleSessionName="name"))[0] == "ValidationError"
 
 
 def test_a_mock_believes_everything(fake):
