@@ -554,6 +554,7 @@ void store_op_clear(struct store_op *op)
                                 op->answer.n_items};
 
     store_items_free(&items);
+    free(op->answer.upload_id);
     memset(&op->answer, 0, sizeof op->answer);
     error_clear(&op->err);
     op->body_failed = false;
