@@ -208,6 +208,8 @@ static void admit(struct store_op *op)
 
     op->store->counts.under_way++;
     op->phase = OP_LEASING;
+    concurrency_on_start(&op->store->concurrency, op->store->counts.under_way,
+                         loop_now_ms(op->store->loop));
     if (size > 0)
         budget_take(op->store->options.budget, &op->buffer, size, on_lease, op);
     else
