@@ -18,6 +18,9 @@
 
 enum {
     SMALL_OBJECT_MAX = 64 << 20,
+    /* Of what payload may take: with the program's own some 17 MiB both stay below the
+     * resident size aimed at, which is four times the payload. */
+    CONNECTION_FIFTHS = 8,
     HURRY_CONTACT_MS = 15 * 1000, /* more than the 10 s that a connection may take */
     HURRY_OUTAGE_MS = 5 * 60 * 1000
 };
@@ -59,7 +62,7 @@ int agent_open_store(struct agent *a, const struct cluster *cluster,
         options.away_ctx = a;
     options.loop = &a->loop;
     options.budget = a->budget;
-    options.connection_memory = budget_limit(a->budget); /* as much as payload */
+    options.connection_memory = budget_limit(a->budget) / 5 * CONNECTION_FIFTHS;
     a->cluster = cluster->name;
     a->on_interrupt = stop_search;
     a->interrupt_ctx = &a->cluster_store.keys;

@@ -20,6 +20,10 @@
  * where there is none, and one that carries our session id is our own.
  */
 
+enum {
+    CHECK_GOOD_MS = 1000
+}; /* an answer may take as long: OWNERSHIP_GOOD_MS is far off */
+
 /* ---- the manifest ---- */
 
 struct export
@@ -287,18 +291,91 @@ static int is_published(const struct ownership *o, const struct datastore_record
     return status;
 }
 
-/* ---- all of it ---- */
+/* ---- the manifest and the record ---- */
 
-static int store_manifest(struct agent *a, const struct publication_options *o,
-                          struct datastore_record *record,
-                          const struct manifest_summary *summary, struct error *err)
+/* Right before the publication it is asked whose the version is: while the shards go out,
+ * and where that took its time once more. */
+static int send_manifest(struct agent *a, struct ownership *o,
+                         const struct datastore_record *record,
+                         const struct manifest_summary *summary, struct error *err)
+{
+    struct question q[OWNERSHIP_QUESTIONS];
+    uint64_t asked_ms = loop_boot_ms();
+    int status;
+
+    ownership_questions(o, q);
+    question_start(a, q, OWNERSHIP_QUESTIONS);
+    status = send_shards(a, o, record, summary, err);
+    if (status == 0)
+        status = sync_store(a, o, err);
+    if (status == 0) {
+        question_wait(a, q, OWNERSHIP_QUESTIONS);
+        status = ownership_judge(o, q, err);
+    }
+    question_free(a, q, OWNERSHIP_QUESTIONS);
+    if (status == 0 && loop_boot_ms() - asked_ms > CHECK_GOOD_MS)
+        status = ownership_check(o, err);
+    return status;
+}
+
+/* ---- what lies beside it ---- */
+
+enum { LEFT_CLAIMS, LEFT_UPLOADS /* not where they are listed by exact key only */ };
+
+static void ask_left(struct agent *a, const struct ownership *o,
+                     struct publication_left *left)
+{
+    left->n = store_limits(a->store)->lists_exact_key ? LEFT_UPLOADS : PUBLICATION_LEFT;
+    question_init(&left->q[LEFT_CLAIMS], STORE_LIST, ownership_file(o, "session/"));
+    left->q[LEFT_CLAIMS].op.is_flat = true;
+    if (left->n > LEFT_UPLOADS)
+        question_init(&left->q[LEFT_UPLOADS], STORE_LIST_UPLOADS,
+                      ownership_file(o, ""));
+    question_start(a, left->q, left->n);
+}
+
+static void drop_left(struct agent *a, struct publication_left *left)
+{
+    question_free(a, left->q, PUBLICATION_LEFT);
+    left->n = 0;
+}
+
+/* It has been asked, and nothing has come in between. */
+static bool is_known(const struct publication_left *left)
 {
     struct error ignored;
 
-    if (send_shards(a, o->ownership, record, summary, err) != 0 ||
-        sync_store(a, o->ownership, err) != 0 ||
-        ownership_check(o->ownership, err) != 0 ||
-        put_record(a, o->ownership, record, err) != 0)
+    for (size_t i = 0; i < left->n; i++)
+        if (question_has(&left->q[i], &ignored) < 0)
+            return false;
+    return left->n > 0;
+}
+
+/* ---- all of it ---- */
+
+static int publish(struct agent *a, const struct publication_options *o,
+                   const struct datastore_record *record, struct publication_left *left,
+                   struct error *err)
+{
+    int status;
+
+    ask_left(a, o->ownership, left);
+    status = put_record(a, o->ownership, record, err);
+    question_wait(a, left->q, left->n);
+    if (status != 0)
+        drop_left(a, left);
+    return status;
+}
+
+static int store_manifest(struct agent *a, const struct publication_options *o,
+                          struct datastore_record *record,
+                          const struct manifest_summary *summary,
+                          struct publication_left *left, struct error *err)
+{
+    struct error ignored;
+
+    if (send_manifest(a, o->ownership, record, summary, err) != 0 ||
+        publish(a, o, record, left, err) != 0)
         return -1;
     /* It is published: from here on nothing can fail, and a signal only hurries. */
     if (sync_store(a, o->ownership, &ignored) != 0)
@@ -334,7 +411,8 @@ static int prepare(struct agent *a, const struct publication_options *o,
 }
 
 int publication_run(struct agent *a, const struct publication_options *o,
-                    struct datastore_record *record, struct error *err)
+                    struct datastore_record *record, struct publication_left *left,
+                    struct error *err)
 {
     struct manifest_summary summary = {0};
     int status;
@@ -342,30 +420,26 @@ int publication_run(struct agent *a, const struct publication_options *o,
     memset(record, 0, sizeof *record);
     status = prepare(a, o, &summary, record, err);
     if (status == 0)
-        status = store_manifest(a, o, record, &summary, err);
+        status = store_manifest(a, o, record, &summary, left, err);
     unlink_shards(&summary);
     manifest_summary_free(&summary);
     return status < 0 ? -1 : 0;
 }
 
-enum { TIDY_CLAIMS, TIDY_UPLOADS, TIDYINGS };
-
 /* The record last: by it a later run without our notes finds what there is to tidy. */
-int publication_tidy(struct agent *a, struct ownership *o, struct error *err)
+int publication_tidy(struct agent *a, struct ownership *o,
+                     struct publication_left *left, struct error *err)
 {
-    struct question q[TIDYINGS] = {0};
-    size_t n = store_limits(a->store)->lists_exact_key ? TIDY_UPLOADS : TIDYINGS;
     int status;
 
-    question_init(&q[TIDY_CLAIMS], STORE_LIST, ownership_file(o, "session/"));
-    q[TIDY_CLAIMS].op.is_flat = true;
-    if (n == TIDYINGS)
-        question_init(&q[TIDY_UPLOADS], STORE_LIST_UPLOADS, ownership_file(o, ""));
-    question_start(a, q, n);
-    question_wait(a, q, n);
-    status = ownership_remove_claims(o, &q[TIDY_CLAIMS], err);
-    if (status == 0 && n == TIDYINGS)
-        status = open_uploads_abort_listed(a, &q[TIDY_UPLOADS], err);
-    question_free(a, q, n);
+    if (!is_known(left)) {
+        drop_left(a, left);
+        ask_left(a, o, left);
+        question_wait(a, left->q, left->n);
+    }
+    status = ownership_remove_claims(o, &left->q[LEFT_CLAIMS], err);
+    if (status == 0 && left->n > LEFT_UPLOADS)
+        status = open_uploads_abort_listed(a, &left->q[LEFT_UPLOADS], err);
+    drop_left(a, left);
     return status == 0 ? ownership_release(o, err) : -1;
 }

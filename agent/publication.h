@@ -19,9 +19,18 @@ struct publication_options {
     const char *scratch; /* "<folder>/<session>.manifest-": shards are written there */
 };
 
+/* What others and reserving have left beside the version: it is looked for while the
+ * record is put, and goes with publication_tidy().  Zeroed at first. */
+enum { PUBLICATION_LEFT = 2 };
+struct publication_left {
+    struct question q[PUBLICATION_LEFT];
+    size_t n;
+};
+
 /* record is filled with what was published; the caller frees it. */
 int publication_run(struct agent *a, const struct publication_options *options,
-                    struct datastore_record *record, struct error *err);
+                    struct datastore_record *record, struct publication_left *left,
+                    struct error *err);
 
 /* After an interruption right behind the publication: 1 when our session's
  * datastore.json is there (record is filled), 0 when not, -1 on errors, ERROR_CONFLICT
@@ -30,6 +39,7 @@ int publication_find(struct agent *a, const struct ownership *o,
                      struct datastore_record *record, struct error *err);
 
 /* What is left to tidy up once it is published: the session's record, strays. */
-int publication_tidy(struct agent *a, struct ownership *o, struct error *err);
+int publication_tidy(struct agent *a, struct ownership *o,
+                     struct publication_left *left, struct error *err);
 
 #endif

@@ -137,7 +137,7 @@ static int publish(struct session *s, struct datastore_record *r, struct error *
     };
 
     report_set_publishing(s->report);
-    return publication_run(&s->agent, &options, r, err);
+    return publication_run(&s->agent, &options, r, &s->left, err);
 }
 
 /* Nothing here can take the publication back: trouble is only worth a warning. */
@@ -149,7 +149,7 @@ static void tidy_up(struct session *s)
     ownership_stop_beat(&s->own);
     s->owns = false;
     s->agent.signal = 0; /* it is published: a signal now only hurries us */
-    if (publication_tidy(&s->agent, &s->own, &err) != 0)
+    if (publication_tidy(&s->agent, &s->own, &s->left, &err) != 0)
         session_warn(s, "not_tidied", NULL, err.text);
     checkpoint_set(s->checkpoint, "published", "1");
     s->agent.signal = signal;

@@ -6,6 +6,7 @@
 #include "agent/delivery.h"
 #include "agent/ownership.h"
 #include "agent/place.h"
+#include "agent/publication.h"
 #include "agent/report.h"
 #include "agent/session.h"
 #include "agent/session_files.h"
@@ -38,6 +39,7 @@ struct session {
     struct control *control;
     struct signals *signals;
     struct delivery delivery;
+    struct publication_left left; /* beside the version, when it is published */
     const char *hint;  /* of the error that ended it, where its kind says too little */
     struct error lost; /* another run has taken the session over */
     bool stop_asked;   /* by `grid datastore stop` */

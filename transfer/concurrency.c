@@ -123,12 +123,23 @@ static void window_end(struct concurrency *c, uint64_t now_ms)
         adapt(c, growth, latency_ms);
     if (c->least_latency_ms <= 0 || latency_ms < c->least_latency_ms)
         c->least_latency_ms = latency_ms;
-    if (c->phase != CONCURRENCY_STARTING || (c->n_flat == 0 && growth > gain)) {
+    if (c->phase != CONCURRENCY_STARTING ||
+        (c->was_full && c->n_flat == 0 && growth > gain)) {
         c->last_bytes_rate = bytes_rate;
         c->last_requests_rate = requests_rate;
+        c->has_last = true;
     }
-    c->has_last = true;
     window_begin(c, now_ms);
+}
+
+/* What went before, one question after the other, says nothing of what there is to gain. */
+void concurrency_on_start(struct concurrency *c, unsigned in_use, uint64_t now_ms)
+{
+    if (c->phase != CONCURRENCY_STARTING || c->has_last || c->was_full ||
+        in_use < c->limit)
+        return;
+    window_begin(c, now_ms);
+    c->was_full = true;
 }
 
 void concurrency_on_done(struct concurrency *c, size_t bytes, unsigned in_use,

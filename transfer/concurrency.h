@@ -41,6 +41,9 @@ void concurrency_init(struct concurrency *c, unsigned least, unsigned most,
 /* --jobs N: stays there. */
 void concurrency_init_fixed(struct concurrency *c, unsigned n);
 
+/* A request is begun; in_use, itself included, are under way. */
+void concurrency_on_start(struct concurrency *c, unsigned in_use, uint64_t now_ms);
+
 /* A request has brought an answer.  bytes of payload were moved; in_use, itself
  * included, were under way: a limit that nobody reaches is not raised. */
 void concurrency_on_done(struct concurrency *c, size_t bytes, unsigned in_use,

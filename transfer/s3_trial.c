@@ -12,9 +12,11 @@
 #include "transfer/s3_trial.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "transfer/s3_ladder.h"
 
 enum { WHOLE = 512, CLEANUPS_MAX = 3, RIGHT_PART = 1, WRONG_PART = 2 };
@@ -30,7 +32,7 @@ static void enter(struct s3_trial *t, enum s3_trial_step step);
 
 static bool has_left(const struct s3_trial *t)
 {
-    return t->has_right || t->has_wrong || t->upload_id[0] != '\0';
+    return t->has_right || t->has_wrong || t->upload_id != NULL;
 }
 
 static void clean_up(struct s3_trial *t)
@@ -164,7 +166,7 @@ static void list_sizes(struct s3_trial *t)
 
 static void remove_all(struct s3_trial *t)
 {
-    if (t->upload_id[0] != '\0') {
+    if (t->upload_id != NULL) {
         struct s3_request *r = request(t, 0, STORE_ABORT_UPLOAD, "DELETE", t->key);
         s3_request_query(r, "uploadId", t->upload_id);
         s3_request_send(r);
@@ -210,6 +212,20 @@ static bool is_unrelated(const struct error *err)
            err->kind == ERROR_EXPIRED || err->kind == ERROR_FULL;
 }
 
+static void keep_upload(struct s3_trial *t, const struct s3_request *r)
+{
+    const char *id = r->answer.upload_id;
+
+    if (id != NULL && *id != '\0')
+        t->upload_id = mem_copy_string(id);
+}
+
+static void forget_upload(struct s3_trial *t)
+{
+    free(t->upload_id);
+    t->upload_id = NULL;
+}
+
 static void next_rung(struct s3_trial *t)
 {
     t->n_tried++;
@@ -225,8 +241,8 @@ static void on_created(struct s3_trial *t, const struct s3_request *r)
         fail(t, &r->err);
         return;
     }
-    memcpy(t->upload_id, r->answer.upload_id, sizeof t->upload_id);
-    if (rung(t) == S3_RUNG_NONE)
+    keep_upload(t, r);
+    if (t->upload_id == NULL || rung(t) == S3_RUNG_NONE)
         succeed(t, S3_RUNG_NONE);
     else
         enter(t, S3_TRIAL_SENDING);
@@ -290,7 +306,7 @@ static void on_removed(struct s3_trial *t, const struct s3_request *r)
     if (r->err.kind != ERROR_NONE && r->err.kind != ERROR_NOT_FOUND)
         log_line(LOG_WARNING, LOG_STORE, "left behind by probing: %s", r->err.text);
     if (r->verb == STORE_ABORT_UPLOAD)
-        t->upload_id[0] = '\0';
+        forget_upload(t);
     else if (r == t->requests[1])
         t->has_wrong = false;
     else
@@ -345,7 +361,7 @@ static void on_answer(struct s3_request *r, void *ctx)
             clean_up(t);
     } else if (t->is_cancelled) {
         if (t->step == S3_TRIAL_CREATING && r->err.kind == ERROR_NONE)
-            memcpy(t->upload_id, r->answer.upload_id, sizeof t->upload_id);
+            keep_upload(t, r);
         fail_cancelled(t);
     } else {
         step_on(t, r);
@@ -411,4 +427,5 @@ void s3_trial_free(struct s3_trial *t)
 {
     s3_payload_free(&t->right.payload);
     s3_payload_free(&t->wrong.payload);
+    forget_upload(t);
 }

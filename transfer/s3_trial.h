@@ -65,7 +65,7 @@ struct s3_trial {
     struct s3_request *requests[2]; /* of the other steps */
     bool has_right, has_wrong;      /* objects, perhaps */
     bool is_cancelled;
-    char upload_id[STORE_UPLOAD_ID_MAX];
+    char *upload_id; /* NULL: none is open */
 };
 
 /* s3, is_streamed, bytes, keys and callbacks are set; the rest is zeroed. */

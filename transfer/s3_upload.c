@@ -69,13 +69,14 @@ static void remember(struct s3_attempt *a, const struct s3_request *r)
 
 static void on_created(struct s3_attempt *a, struct s3_request *r)
 {
-    if (r->err.kind == ERROR_NONE && r->answer.upload_id[0] == '\0')
+    const char *id = r->answer.upload_id;
+
+    if (r->err.kind == ERROR_NONE && (id == NULL || *id == '\0'))
         error_set(&r->err, ERROR_TRANSIENT, r->status,
                   "s3://%s at %s: a new multipart upload has no id",
                   a->s3->address.bucket, a->s3->address.endpoint);
     if (r->err.kind == ERROR_NONE) {
-        memcpy(a->op->answer.upload_id, r->answer.upload_id,
-               sizeof a->op->answer.upload_id);
+        a->op->answer.upload_id = mem_copy_string(id);
         remember(a, r);
     }
     s3_attempt_end_as(a, r);

@@ -293,8 +293,10 @@ static int fill_answer(struct s3_xml *xml, enum field field)
     case FIELD_ANSWER_ETAG:
         return copy_etag(a->etag, text);
     case FIELD_ANSWER_UPLOAD_ID:
-        return copy_whole(a->upload_id, sizeof a->upload_id, text_string(text),
-                          text->size);
+        if (text->size >= STORE_UPLOAD_ID_MAX)
+            return -1;
+        replace(&a->upload_id, text);
+        return 0;
     case FIELD_ANSWER_CRC32C:
         a->crc32c = crc32c_of(text);
         return 0;
@@ -398,6 +400,8 @@ void s3_answer_free(struct s3_answer *answer)
     free(answer->next);
     free(answer->next_upload);
     free(answer->refused_key);
+    free(answer->upload_id);
+    answer->upload_id = NULL;
     answer->next = answer->next_upload = answer->refused_key = NULL;
 }
 

@@ -44,7 +44,7 @@ struct s3_answer {
 
     char algorithm[16]; /* list parts: of the upload's checksum; "": none was told */
 
-    char upload_id[STORE_UPLOAD_ID_MAX]; /* InitiateMultipartUpload */
+    char *upload_id;               /* InitiateMultipartUpload; NULL: none */
     char etag[STORE_ETAG_MAX];     /* CompleteMultipartUpload, copies; may be "" */
     uint32_t crc32c;               /* copy of a part; 0: none was told */
     char account[S3_XML_NAME_MAX]; /* GetCallerIdentity, of STS */

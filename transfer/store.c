@@ -219,6 +219,8 @@ static void admit(struct store_op *op)
     op->store->counts.under_way++;
     op->store->payload_under_way += payload_bytes(op);
     op->phase = OP_LEASING;
+    concurrency_on_start(&op->store->concurrency, op->store->counts.under_way,
+                         loop_now_ms(op->store->loop));
     if (size > 0)
         budget_take(op->store->options.budget, &op->buffer, size, on_lease, op);
     else
@@ -576,6 +578,7 @@ void store_op_clear(struct store_op *op)
                                 op->answer.n_items};
 
     store_items_free(&items);
+    free(op->answer.upload_id);
     memset(&op->answer, 0, sizeof op->answer);
     error_clear(&op->err);
     op->body_failed = false;

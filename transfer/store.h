@@ -179,7 +179,7 @@ struct store_op {
     struct {
         char etag[STORE_ETAG_MAX]; /* "" where the store does not know it */
         uint32_t crc32c;           /* upload part: as in struct store_part */
-        char upload_id[STORE_UPLOAD_ID_MAX];
+        char *upload_id;           /* create; owned as the items are */
         bool is_pinned; /* copies: it is known that what was copied had from.etag; else
                            that is so if the source still has it when it is looked at
                            afterwards */

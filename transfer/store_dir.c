@@ -403,9 +403,10 @@ struct dir_cursor {
 static void create_upload(struct attempt *a)
 {
     struct store_op *op = a->op;
+    char id[DIR_ID_HEX];
 
-    dir_upload_create(a->tree, op->key, op->size, op->part_size, op->answer.upload_id,
-                      &a->err);
+    if (dir_upload_create(a->tree, op->key, op->size, op->part_size, id, &a->err) == 0)
+        op->answer.upload_id = mem_copy_string(id);
 }
 
 static void head(struct attempt *a)

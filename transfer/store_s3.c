@@ -21,7 +21,7 @@
 
 enum {
     JOBS_MAX = 1024,
-    PLAIN_BYTES = 24 << 10, /* what the resident size grows by, without the payload */
+    PLAIN_BYTES = 32 << 10, /* what the resident size grows by, without the payload */
     TLS_BYTES = 100 << 10,
     CONNECTIONS = 1024 + 8, /* no request waits for another's connection */
     PARTS_MAX = 10000,

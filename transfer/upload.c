@@ -96,13 +96,19 @@ static void send_anew(struct upload *u)
     enter(u, is_single(u) ? PHASE_PUTTING : PHASE_CREATING);
 }
 
+static void set_upload_id(struct upload *u, const char *id)
+{
+    free(u->upload_id);
+    u->upload_id = mem_copy_string(id);
+}
+
 /* The file is cut: which way does it go? */
 static void choose_way(struct upload *u)
 {
     if (known_is_object(&u->known, &u->parts.layout)) {
         enter(u, PHASE_COMPARING);
     } else if (known_has_upload(&u->known, &u->parts.layout) && !is_single(u)) {
-        memcpy(u->upload_id, u->known.record.upload_id, sizeof u->upload_id);
+        set_upload_id(u, u->known.record.upload_id);
         enter(u, PHASE_SENDING);
     } else {
         send_anew(u);
@@ -205,7 +211,7 @@ static void on_created(struct store_op *op, void *ctx)
     u->n_running--;
     u->op_runs = false;
     if (op->err.kind == ERROR_NONE) {
-        memcpy(u->upload_id, op->answer.upload_id, sizeof u->upload_id);
+        set_upload_id(u, op->answer.upload_id);
         note_created(u);
         if (u->err.kind == ERROR_NONE)
             enter(u, PHASE_SENDING);
@@ -303,6 +309,7 @@ static void on_end(void *ctx)
     u->o.events->done(u->o.ctx, &outcome);
     known_free(&u->known);
     part_table_free(&u->parts);
+    free(u->upload_id);
     free(u);
 }
 
@@ -310,7 +317,7 @@ static void on_end(void *ctx)
 static void restart(struct upload *u)
 {
     u->o.events->upload_gone(u->o.ctx);
-    u->upload_id[0] = '\0';
+    set_upload_id(u, "");
     known_forget(&u->known);
     send_anew(u);
 }
@@ -398,6 +405,7 @@ struct upload *upload_start(const struct upload_options *options,
     struct upload *u = mem_new(1, sizeof *u);
 
     u->o = *options;
+    u->upload_id = mem_copy_string("");
     known_init(&u->known, known, store_limits(options->store)->is_local);
     u->stamp = options->stamp;
     u->is_small = options->stamp.size > 0 && options->stamp.size <= STORE_CHUNK &&

@@ -36,7 +36,7 @@ struct upload {
 
     struct part_table parts;
 
-    char upload_id[STORE_UPLOAD_ID_MAX];
+    char *upload_id; /* "": none is open */
     char etag[STORE_ETAG_MAX];
     struct store_op op; /* create or complete: never two at a time */
     bool op_runs;

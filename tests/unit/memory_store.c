@@ -317,7 +317,8 @@ static int create_upload(struct attempt *a, struct error *err)
     (void)err;
     assert_true(op->part_size > 0);
     u = memory_store_create(a->m, op->key, op->part_size);
-    memcpy(op->answer.upload_id, u->id, sizeof u->id);
+    free(op->answer.upload_id); /* of an attempt whose answer was lost */
+    op->answer.upload_id = mem_copy_string(u->id);
     return 0;
 }
 

@@ -84,6 +84,26 @@ static void test_starts_in_few_round_trips(void **state)
     }
 }
 
+/* A start that takes its time must not look like a store of which all is to be gained. */
+static void test_the_first_window_begins_when_it_is_full(void **state)
+{
+    struct concurrency c;
+    uint64_t now = 0;
+
+    (void)state;
+    concurrency_init(&c, 1, 1024, 0);
+    for (; now < 1000; now += 100) { /* one question after the other */
+        concurrency_on_start(&c, 1, now);
+        concurrency_on_done(&c, 0, 1, now + 99);
+    }
+    for (unsigned i = 1; i <= 8; i++)
+        concurrency_on_start(&c, i, now);
+    now = drive(&c, 8, 1, now, now + 45, 100000);
+    assert_int_equal(c.limit, 32);
+    drive(&c, 8, 1, now, now + 1000, 100000);
+    assert_in_range(c.limit, 8, 20);
+}
+
 /* Where there is nothing to be gained it ends at what was enough. */
 static void test_a_step_for_nothing_is_taken_back(void **state)
 {
@@ -139,6 +159,7 @@ int main(void)
         cmocka_unit_test(test_fixed_stays),
         cmocka_unit_test(test_finds_what_the_store_can_do),
         cmocka_unit_test(test_starts_in_few_round_trips),
+        cmocka_unit_test(test_the_first_window_begins_when_it_is_full),
         cmocka_unit_test(test_a_step_for_nothing_is_taken_back),
         cmocka_unit_test(test_is_not_raised_where_nobody_reaches_it),
         cmocka_unit_test(test_throttling_halves_once_a_second_and_recovers),

@@ -660,7 +660,8 @@ static struct upload create(struct fixture *f, const char *key, uint64_t size)
 
     snprintf(u.key, sizeof u.key, "%s", key);
     assert_int_equal(run(f, &op), ERROR_NONE);
-    memcpy(u.id, op.answer.upload_id, sizeof u.id);
+    snprintf(u.id, sizeof u.id, "%s", op.answer.upload_id);
+    store_op_clear(&op);
     return u;
 }
 

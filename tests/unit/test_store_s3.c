@@ -548,7 +548,8 @@ static void create(struct fixture *f, const char *key, uint64_t size,
         .verb = STORE_CREATE_UPLOAD, .key = key, .size = size, .part_size = PART};
 
     run_well(f, &op);
-    memcpy(id, op.answer.upload_id, STORE_UPLOAD_ID_MAX);
+    snprintf(id, STORE_UPLOAD_ID_MAX, "%s", op.answer.upload_id);
+    store_op_clear(&op);
     assert_true(id[0] != '\0');
 }
 
