@@ -237,6 +237,7 @@ static int read_session(struct agent *a, const char *prefix, struct version *out
                                             json.size, &ignored) == 0;
         out->status = is_read ? judge_session(out, &answer) : judge_unreadable(&answer);
         out->session_at_ms = answer.modified_ms;
+        out->session_age_ms = answer.date_ms - answer.modified_ms;
     } else {
         error_wrap(err, "%s", text_string(&key));
     }

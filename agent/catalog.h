@@ -33,6 +33,7 @@ struct version {
     struct datastore_record record; /* where it succeeded */
     struct session_record session;  /* where a session stands, or has not tidied up */
     int64_t session_at_ms;          /* its last sign of life, by the store's clock */
+    int64_t session_age_ms;         /* how long ago that was, by the same */
 };
 
 void version_free(struct version *v);

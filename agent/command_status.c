@@ -1,9 +1,7 @@
 /*
- * `status`, `stop` and `clearcache`: what concerns the sessions of this machine, by
- * their status files.
+ * `status`: the sessions of this machine by their status files; of a name that none of
+ * them has, what the store knows (far_status.h).
  */
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,26 +10,30 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
-#include "agent/catalog.h"
 #include "agent/commands.h"
-#include "agent/console.h"
-#include "agent/control.h"
 #include "agent/exit_code.h"
+#include "agent/far_status.h"
 #include "agent/figure.h"
 #include "agent/json_line.h"
 #include "agent/session_status.h"
-#include "agent/traits_note.h"
-#include "base/mem.h"
-
-enum { POLL_MS = 200, STOP_WAIT_MS = 10000 };
 
 /* ---- one session, for people and scripts ---- */
 
+/* It goes on, here or on another machine that shares the folder. */
+static bool goes_on(const struct session_status *s)
+{
+    return session_status_is_alive(s) ||
+           session_status_is_elsewhere(s, agent_clock_ms());
+}
+
 static const char *state_of(const struct session_status *s)
 {
-    if (session_status_is_alive(s))
+    if (goes_on(s))
         return s->state;
-    return strcmp(s->state, "published") == 0 ? "succeeded" : "interrupted";
+    if (strcmp(s->state, "published") == 0)
+        return "succeeded";
+    return s->exit_code == EXIT_FAILED || s->exit_code == EXIT_REFUSED ? "failed"
+                                                                       : "interrupted";
 }
 
 static void add_json(struct text *out, const struct session_status *s)
@@ -74,11 +76,11 @@ static void add_figures(struct text *text, const struct session_status *s)
     text_add_size(text, s->bytes_done);
     text_add(text, " of ");
     text_add_size(text, s->bytes_total);
-    if (session_status_is_alive(s) && s->reason[0] == '\0') {
+    if (goes_on(s) && s->reason[0] == '\0') {
         text_add(text, ", ");
         figure_add_rate(text, s->rate);
     }
-    if (session_status_is_alive(s) && s->reason[0] == '\0' && s->eta_s > 0) {
+    if (goes_on(s) && s->reason[0] == '\0' && s->eta_s > 0) {
         text_add(text, ", ready in about ");
         text_add_duration(text, (uint64_t)s->eta_s);
     }
@@ -95,14 +97,14 @@ static void add_text(struct text *out, const struct session_status *s)
     text_add(out, "  from ");
     text_add_printable(out, s->source, strlen(s->source));
     text_add(out, "\n");
-    if (session_status_is_alive(s) && s->reason[0] != '\0')
+    if (goes_on(s) && s->reason[0] != '\0')
         text_add_format(out, "  waiting: %s\n", s->reason);
-    if (session_status_is_alive(s)) {
+    if (goes_on(s)) {
         text_add_format(out, "  by pid %" PRId64 " on %s; log: ", s->pid, s->host);
         text_add_printable(out, s->log, strlen(s->log));
         text_add(out, "\n");
     }
-    if (strcmp(state, "interrupted") == 0) {
+    if (strcmp(state, "interrupted") == 0 || strcmp(state, "failed") == 0) {
         if (s->reason[0] != '\0')
             text_add_format(out, "  stopped: %s\n", s->reason);
         text_add_format(out, "  go on with: grid datastore resume %s\n", s->name);
@@ -112,19 +114,17 @@ static void add_text(struct text *out, const struct session_status *s)
 struct query {
     const struct options *options;
     const char *name; /* NULL: all */
-    bool only_alive;
     unsigned n_found, n_alive;
-    char *socket; /* of one that is alive */
-    int64_t pid;
     struct text shown; /* what is to be printed of them */
 };
 
 static bool is_asked_for(const struct query *q, const struct session_status *s)
 {
-    if (q->name == NULL && strcmp(state_of(s), "succeeded") == 0)
-        return false; /* those that are over are only told when asked for */
-    return (q->name == NULL || strcmp(q->name, s->name) == 0) &&
-           (!q->only_alive || session_status_is_alive(s));
+    if (q->options->cluster != NULL && strcmp(q->options->cluster, s->cluster) != 0)
+        return false;
+    if (q->name == NULL)
+        return strcmp(state_of(s), "succeeded") != 0; /* that is over */
+    return strcmp(q->name, s->name) == 0;
 }
 
 static void on_session(void *ctx, const struct session_status *s)
@@ -134,14 +134,7 @@ static void on_session(void *ctx, const struct session_status *s)
     if (!is_asked_for(q, s))
         return;
     q->n_found++;
-    if (session_status_is_alive(s)) {
-        q->n_alive++;
-        free(q->socket);
-        q->socket = mem_copy_string(s->socket);
-        q->pid = s->pid;
-    }
-    if (q->only_alive)
-        return;
+    q->n_alive += goes_on(s);
     if (q->options->json)
         add_json(&q->shown, s);
     else
@@ -153,48 +146,6 @@ static void pause_ms(long ms)
     struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
     nanosleep(&pause, NULL);
-}
-
-/* ---- status ---- */
-
-/* Nothing here: what does the store know? */
-static int show_from_store(const struct command_context *c, const char *name)
-{
-    struct agent a;
-    struct version v;
-    struct error err;
-    uint64_t newest;
-    int code = 0;
-
-    if (command_open(&a, c, &code) != 0)
-        return code;
-    memset(&v, 0, sizeof v);
-    if (catalog_newest_number(&a, name, &newest, &err) != 0 ||
-        (newest > 0 && catalog_read(&a, name, newest, &v, &err) != 0)) {
-        code = command_fail(c->options, &err);
-    } else if (newest == 0) {
-        error_set(&err, ERROR_NOT_FOUND, 0,
-                  "there is no session and no datastore named %s", name);
-        code = command_fail(c->options, &err);
-    } else if (c->options->json) {
-        struct text line = {0};
-        json_line_begin(&line);
-        json_line_string(&line, "name", name);
-        json_line_u64(&line, "version", v.number);
-        json_line_string(&line, "cluster", a.cluster);
-        json_line_string(&line, "state", version_status_name(v.status));
-        json_line_string(&line, "host", v.session.host);
-        json_line_end(&line);
-        fputs(text_string(&line), stdout);
-        text_free(&line);
-    } else {
-        printf("%s version %" PRIu64 " on %s: %s%s%s\n", name, v.number, a.cluster,
-               version_status_name(v.status), v.session.host != NULL ? ", by " : "",
-               v.session.host != NULL ? v.session.host : "");
-    }
-    version_free(&v);
-    agent_close(&a);
-    return code;
 }
 
 /* On a terminal each look stands in place of the one before. */
@@ -224,121 +175,11 @@ int command_status(const struct command_context *c)
             break;
         pause_ms(1000);
     }
-    free(q.socket);
     text_free(&q.shown);
     if (q.n_found > 0)
         return EXIT_DONE;
     if (q.name != NULL)
-        return show_from_store(c, q.name);
+        return far_status_show(c, q.name);
     fprintf(stderr, "no upload is running or interrupted on this machine\n");
-    return EXIT_DONE;
-}
-
-/* ---- stop ---- */
-
-static int count_alive(const struct command_context *c, struct query *q,
-                       struct error *err)
-{
-    q->n_found = q->n_alive = 0;
-    return session_status_each(paths_of(c->paths, PATHS_SESSIONS), on_session, q, err);
-}
-
-int command_stop(const struct command_context *c)
-{
-    struct query q = {
-        .options = c->options, .name = c->options->positional[0], .only_alive = true};
-    struct error err;
-    int status = count_alive(c, &q, &err);
-
-    if (status == 0 && q.n_alive == 0)
-        status = error_set(&err, ERROR_NOT_FOUND, 0,
-                           "no upload of %s is running on this machine", q.name);
-    if (status == 0)
-        status = control_ask_stop(q.socket, &err);
-    for (int waited = 0; status == 0 && q.n_alive > 0; waited += POLL_MS) {
-        if (waited >= STOP_WAIT_MS)
-            status = error_set(&err, ERROR_IO, 0,
-                               "pid %" PRId64 " was asked to stop and is still at it",
-                               q.pid);
-        pause_ms(POLL_MS);
-        if (status == 0)
-            status = count_alive(c, &q, &err);
-    }
-    free(q.socket);
-    if (status != 0)
-        return command_fail(c->options, &err);
-    printf("stopped %s; go on with: grid datastore resume %s\n", q.name, q.name);
-    return EXIT_DONE;
-}
-
-/* ---- clearcache ---- */
-
-static bool ends_with(const char *name, const char *suffix)
-{
-    size_t length = strlen(name), tail = strlen(suffix);
-
-    return length > tail && strcmp(name + length - tail, suffix) == 0;
-}
-
-/* "NAME-0123.db" of a session that is running must stay. */
-static bool is_in_use(const char *folder, const char *name)
-{
-    const char *dot = strstr(name, ".db");
-    struct session_status s;
-    struct text file = {0};
-    struct error ignored;
-    bool is_alive;
-
-    text_add_format(&file, "%s/%.*s.json", folder, (int)(dot - name), name);
-    is_alive = session_status_read(&s, text_string(&file), &ignored) == 0 &&
-               session_status_is_alive(&s);
-    session_status_free(&s);
-    text_free(&file);
-    return is_alive;
-}
-
-static bool is_checkpoint(const char *name)
-{
-    return ends_with(name, ".db") || ends_with(name, ".db-wal") ||
-           ends_with(name, ".db-shm") || ends_with(name, ".db-journal") ||
-           ends_with(name, ".db.cache") || ends_with(name, ".db.damaged");
-}
-
-/* What was found out about a store is found out again. */
-static bool is_note(const char *name)
-{
-    return ends_with(name, traits_note_suffix);
-}
-
-static int clear_folder(const char *folder, unsigned *n_kept, struct error *err)
-{
-    DIR *dir = opendir(folder);
-    struct dirent *entry;
-    int status = 0;
-
-    if (dir == NULL)
-        return errno == ENOENT ? 0 : error_errno(err, errno, "cannot read %s", folder);
-    while ((entry = readdir(dir)) != NULL && status == 0) {
-        if (!is_checkpoint(entry->d_name) && !is_note(entry->d_name))
-            continue;
-        if (is_checkpoint(entry->d_name) && is_in_use(folder, entry->d_name))
-            ++*n_kept;
-        else if (unlinkat(dirfd(dir), entry->d_name, 0) != 0 && errno != ENOENT)
-            status =
-                error_errno(err, errno, "cannot remove %s/%s", folder, entry->d_name);
-    }
-    closedir(dir);
-    return status;
-}
-
-int command_clearcache(const struct command_context *c)
-{
-    struct error err;
-    unsigned n_kept = 0;
-
-    if (clear_folder(paths_of(c->paths, PATHS_SESSIONS), &n_kept, &err) != 0)
-        return command_fail(c->options, &err);
-    printf("the local checkpoints are gone%s\n",
-           n_kept > 0 ? ", but for those of running uploads" : "");
     return EXIT_DONE;
 }

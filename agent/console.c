@@ -15,6 +15,7 @@
 #include "agent/console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,7 +197,8 @@ static void show_progress(struct console *c, const struct event *e, bool has_new
 
 static bool is_result(const struct event *e)
 {
-    return e->kind == EVENT_PUBLISHED || e->kind == EVENT_UNCHANGED;
+    return e->kind == EVENT_PUBLISHED || e->kind == EVENT_UNCHANGED ||
+           e->kind == EVENT_DETACHED;
 }
 
 static bool is_shown_in_words(const struct console *c, const struct event *e)
@@ -223,6 +225,8 @@ static void add_words(struct console *c, struct text *lines, const struct event 
         e.stopped.reason = NULL;
     if (e.kind == EVENT_PUBLISHED && c->quiet)
         add_brief(lines, &e.published);
+    else if (e.kind == EVENT_DETACHED && c->quiet)
+        text_add_format(lines, "%s:%" PRIu64 "\n", e.detached.name, e.detached.version);
     else
         message_add(lines, is_result(&e) ? &c->out_terminal : &c->terminal, &e);
 }
@@ -361,7 +365,8 @@ struct console *console_open(const struct console_options *options)
     terminal_open(&c->out_terminal, out);
     display_init(&c->display, &c->terminal);
     c->last.now.eta_s = -1;
-    c->has_display = c->terminal.can_redraw && c->mode == CONSOLE_AUTO && !c->quiet;
+    c->has_display = c->terminal.can_redraw && c->mode == CONSOLE_AUTO && !c->quiet &&
+                     !options->plain;
     c->err.is_drawn_on = c->has_display;
     c->err.writer = writer_open(err);
     c->is_shared = is_same_file(out, err);
@@ -420,6 +425,36 @@ static void close_out(struct console *c, uint64_t deadline)
     put(c, &c->err, &line, WRITER_ALWAYS);
     text_free(&line);
     text_free(&words);
+}
+
+/* What is neither an event nor a line of the log: the last words of a crash. */
+static void redirect(const char *log_file)
+{
+    int in = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int out = open(log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+
+    dup2(in, STDIN_FILENO);
+    dup2(out >= 0 ? out : in, STDOUT_FILENO);
+    dup2(out >= 0 ? out : in, STDERR_FILENO);
+    if (out >= 0)
+        close(out);
+    if (in >= 0)
+        close(in);
+}
+
+void console_leave(struct console *c, const char *log_file)
+{
+    uint64_t deadline = deadline_in(DRAIN_MS);
+
+    end_display(c);
+    outlet_end(&c->out, c->last_time_ms);
+    outlet_end(&c->err, c->last_time_ms);
+    close_out(c, deadline);
+    writer_close(c->err.writer, deadline);
+    redirect(log_file);
+    c->err.writer = c->out.writer = writer_open(STDERR_FILENO);
+    c->is_shared = true;
+    writer_stop(c->err.writer);
 }
 
 void console_close(struct console *c)

@@ -28,6 +28,7 @@ struct console_options {
     enum console_mode mode;
     bool quiet;           /* errors and the result only, that as "NAME:VERSION URL" */
     bool verbose;         /* log lines on stderr too */
+    bool plain;           /* no live display, on a terminal too */
     const char *log_file; /* NULL: none; appended to, mode 0600, rotated above 8 MiB */
     int out, err;         /* 0: STDOUT_FILENO, STDERR_FILENO */
 };
@@ -54,6 +55,11 @@ void console_show_now(struct console *c);
 
 /* SIGHUP: the terminal is gone. */
 void console_detach(struct console *c);
+
+/* --detach: when this returns what was said so far is out (or two seconds have passed),
+ * stdin, stdout and stderr are nobody's terminal any more, and all else goes to the log
+ * alone. */
+void console_leave(struct console *c, const char *log_file);
 
 /* Drains the queues for at most two seconds, takes the display off the terminal.  The
  * handle of console_log_fd() closes while the loop runs on. */

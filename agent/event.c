@@ -7,10 +7,11 @@
 const char *event_kind_name(enum event_kind kind)
 {
     static const char *const names[] = {
-        [EVENT_SESSION] = "session",     [EVENT_SCAN] = "scan",
-        [EVENT_PROGRESS] = "progress",   [EVENT_WARNING] = "warning",
-        [EVENT_ERROR] = "error",         [EVENT_PUBLISHED] = "published",
-        [EVENT_UNCHANGED] = "unchanged", [EVENT_STOPPED] = "stopped",
+        [EVENT_SESSION] = "session",     [EVENT_DETACHED] = "detached",
+        [EVENT_SCAN] = "scan",           [EVENT_PROGRESS] = "progress",
+        [EVENT_WARNING] = "warning",     [EVENT_ERROR] = "error",
+        [EVENT_PUBLISHED] = "published", [EVENT_UNCHANGED] = "unchanged",
+        [EVENT_STOPPED] = "stopped",
     };
 
     return names[kind];

@@ -11,6 +11,7 @@
  */
 enum event_kind {
     EVENT_SESSION,
+    EVENT_DETACHED,
     EVENT_SCAN,
     EVENT_PROGRESS,
     EVENT_WARNING,
@@ -34,6 +35,13 @@ struct event_session {
     const char *name, *cluster, *source, *session_id, *url;
     uint64_t version;
     bool resumed;
+};
+
+/* It goes on in the background: the last word in the foreground. */
+struct event_detached {
+    const char *name, *cluster, *session_id, *log;
+    uint64_t version;
+    int64_t pid;
 };
 
 struct event_scan {
@@ -91,6 +99,7 @@ struct event {
     int64_t time_ms; /* since the epoch */
     union {
         struct event_session session;
+        struct event_detached detached;
         struct event_scan scan;
         struct event_progress progress;
         struct event_warning warning;

@@ -18,6 +18,16 @@ static void add_session(struct text *line, const struct event_session *e)
         json_line_string(line, "url", e->url);
 }
 
+static void add_detached(struct text *line, const struct event_detached *e)
+{
+    json_line_string(line, "name", e->name);
+    json_line_u64(line, "version", e->version);
+    json_line_string(line, "cluster", e->cluster);
+    json_line_string(line, "session_id", e->session_id);
+    json_line_i64(line, "pid", e->pid);
+    json_line_path(line, "log", e->log);
+}
+
 static void add_scan(struct text *line, const struct event_scan *e)
 {
     json_line_u64(line, "files", e->files);
@@ -100,6 +110,9 @@ static void add_fields(struct text *line, const struct event *e)
     switch (e->kind) {
     case EVENT_SESSION:
         add_session(line, &e->session);
+        break;
+    case EVENT_DETACHED:
+        add_detached(line, &e->detached);
         break;
     case EVENT_SCAN:
         add_scan(line, &e->scan);

@@ -53,6 +53,19 @@ static void add_session(struct text *out, const struct terminal *t,
     add_rest(out, t, e->cluster);
 }
 
+static void add_detached(struct text *out, const struct terminal *t,
+                         const struct event_detached *e)
+{
+    text_add_format(out, "%s:%" PRIu64 " goes on in the background (pid %" PRId64 ")\n",
+                    e->name, e->version, e->pid);
+    begin_field(out, "watch");
+    text_add_format(out, "grid datastore status %s --watch\n", e->name);
+    begin_field(out, "stop");
+    text_add_format(out, "grid datastore stop %s\n", e->name);
+    begin_field(out, "log");
+    add_rest(out, t, e->log);
+}
+
 static void add_scan(struct text *out, const struct event_scan *e)
 {
     if (!e->done)
@@ -193,6 +206,9 @@ void message_add(struct text *out, const struct terminal *t, const struct event 
     switch (event->kind) {
     case EVENT_SESSION:
         add_session(out, t, &event->session);
+        break;
+    case EVENT_DETACHED:
+        add_detached(out, t, &event->detached);
         break;
     case EVENT_SCAN:
         add_scan(out, &event->scan);

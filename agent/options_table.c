@@ -137,6 +137,8 @@ static const struct option_spec options[] = {
      "take a session that runs elsewhere", NULL},
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
      "send everything (as this version always does)", NULL},
+    {UPLOAD, "detach", NULL, OPTION_FLAG, offsetof(struct options, detach),
+     "go on in the background, without the terminal", NULL},
     {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
      "no new version when nothing has changed", NULL},
 };
@@ -191,6 +193,11 @@ static int check_create(struct options *o, struct error *err)
             err, ERROR_USAGE, 0,
             "SOURCE is missing: say what to upload, for example grid datastore "
             "create ./folder");
+    if (o->detach && o->dry_run)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "--detach and --dry-run exclude each other: there is nothing to "
+            "leave in the background");
     return check_output(o, err);
 }
 

@@ -341,6 +341,14 @@ static void session_announce(struct session *s)
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }
 
+/* Who has started it need not wait any longer. */
+static void let_go(struct session *s)
+{
+    session_tell_detached(s);
+    console_leave(s->console, s->files.log);
+    detach_let_go(&s->detach);
+}
+
 /* All of it, from the owned number on; nothing, where none was needed. */
 static int session_go(struct session *s, struct error *err)
 {
@@ -355,6 +363,8 @@ static int session_go(struct session *s, struct error *err)
         if (s->is_published)
             return 0;
     }
+    if (s->q->options->detach)
+        let_go(s);
     return upload(s, err);
 }
 
@@ -399,33 +409,47 @@ static int session_end(struct session *s, int status, const struct error *err)
     return code;
 }
 
-int session_run(const struct session_request *request)
+static int run(struct session *s)
 {
-    const struct options *o = request->options;
-    struct session s = {.q = request};
-    struct signals_handlers handlers = {on_stop_signal, on_hangup, on_show, &s};
+    const struct options *o = s->q->options;
+    struct signals_handlers handlers = {on_stop_signal, on_hangup, on_show, s};
     struct console_options console = {
         .mode = o->json ? CONSOLE_JSON : CONSOLE_AUTO,
         .quiet = o->quiet,
         .verbose = o->verbose,
+        .plain = o->detach,
     };
     struct error err = {0};
-    int status = agent_open(&s.agent, memory_for_payload(o->max_memory), &err);
+    int status = agent_open(&s->agent, memory_for_payload(o->max_memory), &err);
 
     if (status != 0) {
         console_print_error(err.text, NULL);
         return EXIT_FAILED;
     }
-    console.loop = &s.agent.loop;
-    s.console = console_open(&console);
-    s.signals = signals_start(&s.agent.loop, &handlers);
-    s.started_ms = loop_now_ms(&s.agent.loop);
-    status = session_begin(&s, &err);
+    console.loop = &s->agent.loop;
+    s->console = console_open(&console);
+    s->signals = signals_start(&s->agent.loop, &handlers);
+    s->started_ms = loop_now_ms(&s->agent.loop);
+    status = session_begin(s, &err);
     if (status == 0)
-        status = session_go(&s, &err);
-    if (status != 0 && s.lost.kind != ERROR_NONE) {
-        err = s.lost;
-        s.agent.signal = 0; /* it was ours, not the user's */
+        status = session_go(s, &err);
+    if (status != 0 && s->lost.kind != ERROR_NONE) {
+        err = s->lost;
+        s->agent.signal = 0; /* it was ours, not the user's */
     }
-    return session_end(&s, status, &err);
+    return session_end(s, status, &err);
+}
+
+int session_run(const struct session_request *request)
+{
+    struct session s = {.q = request, .detach = {.pipe = -1}};
+    enum detach_side side = DETACH_BACKGROUND;
+    struct error err;
+    int code = EXIT_FAILED;
+
+    if (request->options->detach)
+        side = detach_fork(&s.detach, &code, &err);
+    if (side == DETACH_FAILED)
+        console_print_error(err.text, NULL);
+    return side == DETACH_BACKGROUND ? run(&s) : code;
 }

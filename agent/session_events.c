@@ -5,9 +5,11 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
+#include "agent/site.h"
 
 static void tell(struct session *s, struct event *event)
 {
@@ -52,6 +54,34 @@ void session_tell_begun(struct session *s)
     event.session.resumed = s->is_resumed;
     tell(s, &event);
     free(url);
+}
+
+static void warn_of_site(struct session *s)
+{
+    struct text limits = {0};
+    struct site site;
+
+    site_look(&site, s->own.record.user);
+    site_add_limits(&site, &limits);
+    if (limits.size > 0)
+        session_warn(s, "may_be_ended", NULL, text_string(&limits));
+    text_free(&limits);
+}
+
+void session_tell_detached(struct session *s)
+{
+    struct event event = {.kind = EVENT_DETACHED};
+
+    warn_of_site(s);
+    event.detached = (struct event_detached){
+        .name = s->name,
+        .version = s->own.version,
+        .cluster = s->agent.cluster,
+        .session_id = s->own.record.session,
+        .log = s->files.log,
+        .pid = getpid(),
+    };
+    tell(s, &event);
 }
 
 void session_tell_away(struct session *s, const struct error *err)

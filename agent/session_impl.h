@@ -4,6 +4,7 @@
 #include "agent/catalog.h"
 #include "agent/control.h"
 #include "agent/delivery.h"
+#include "agent/detach.h"
 #include "agent/ownership.h"
 #include "agent/place.h"
 #include "agent/publication.h"
@@ -40,6 +41,7 @@ struct session {
     struct signals *signals;
     struct delivery delivery;
     struct publication_left left; /* beside the version, when it is published */
+    struct detach detach;
     const char *hint;  /* of the error that ended it, where its kind says too little */
     struct error lost; /* another run has taken the session over */
     bool stop_asked;   /* by `grid datastore stop` */
@@ -91,6 +93,9 @@ void session_tell_error(struct session *s, const char *path, const struct error 
 
 /* Its version number is owned. */
 void session_tell_begun(struct session *s);
+
+/* It goes on in the background; said with what the site may do to it there. */
+void session_tell_detached(struct session *s);
 
 /* The store does not answer: what is waited for; NULL: it answers again. */
 void session_tell_away(struct session *s, const struct error *err);

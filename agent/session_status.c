@@ -24,6 +24,9 @@
 /* Each byte of its paths may take six in JSON. */
 enum { STATUS_MAX_BYTES = 64 << 10 };
 
+/* It is written once a second; clocks of machines differ, and NFS caches. */
+enum { ELSEWHERE_MS = 5 * 60 * 1000 };
+
 /* ---- writing ---- */
 
 static cJSON *format_status(const struct session_status *s)
@@ -155,12 +158,23 @@ void session_status_free(struct session_status *s)
     memset(s, 0, sizeof *s);
 }
 
-bool session_status_is_alive(const struct session_status *s)
+static bool is_of_this_host(const struct session_status *s)
 {
     char host[256] = "?";
 
     gethostname(host, sizeof host - 1);
-    return s->exit_code < 0 && s->pid > 0 && strcmp(s->host, host) == 0 &&
+    return strcmp(s->host, host) == 0;
+}
+
+bool session_status_is_elsewhere(const struct session_status *s, int64_t now_ms)
+{
+    return s->exit_code < 0 && !is_of_this_host(s) &&
+           now_ms - s->updated_ms < ELSEWHERE_MS;
+}
+
+bool session_status_is_alive(const struct session_status *s)
+{
+    return s->exit_code < 0 && s->pid > 0 && is_of_this_host(s) &&
            (kill((pid_t)s->pid, 0) == 0 || errno == EPERM);
 }
 

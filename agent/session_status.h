@@ -35,6 +35,10 @@ void session_status_free(struct session_status *s);
 /* Is the process alive that wrote it (on this host)? */
 bool session_status_is_alive(const struct session_status *s);
 
+/* Is it of another host that shares the folder (a home on NFS), and was it written a short
+ * while ago? */
+bool session_status_is_elsewhere(const struct session_status *s, int64_t now_ms);
+
 /* Nobody else may go on with it meanwhile: ERROR_CONFLICT says who is at it, the hint
  * what to do. */
 int session_status_refuse(const struct session_status *s, struct error *err);
