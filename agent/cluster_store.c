@@ -121,6 +121,8 @@ static void recall(struct cluster_store *c, const struct cluster *cluster,
 
     text_add_format(&c->note, "%s %.*s %d", c->endpoint != NULL ? c->endpoint : "aws",
                     (int)strcspn(bucket, "/"), bucket, (int)c->s3.sign_payload);
+    if (c->probes_anew)
+        return;
     c->traits = traits_note_read(paths_of(paths, PATHS_SESSIONS), text_string(&c->note),
                                  agent_clock_ms());
     c->s3.traits = c->traits;

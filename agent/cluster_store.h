@@ -16,6 +16,8 @@
 struct cluster_store {
     struct live_keys keys;
     struct s3_options s3; /* points into the members below */
+    bool
+        probes_anew; /* what is noted of the store does not count; set before opening */
     char *endpoint, *region, *ca_file;
     char *sts_endpoint; /* whom to ask about keys; NULL: AWS's own */
 

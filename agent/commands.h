@@ -32,6 +32,7 @@ int command_download(const struct command_context *c);
 int command_delete(const struct command_context *c);
 int command_prune(const struct command_context *c);
 int command_user(const struct command_context *c);
+int command_check(const struct command_context *c);
 int command_cluster(const struct command_context *c);
 int command_credential(const struct command_context *c);
 

@@ -16,6 +16,7 @@ typedef int command_fn(const struct command_context *c);
 static command_fn *const commands[] = {
     [COMMAND_LOGIN] = command_login,
     [COMMAND_LOGOUT] = command_logout,
+    [COMMAND_CLUSTER_CHECK] = command_check,
     [COMMAND_CLUSTER_DELETE] = command_cluster,
     [COMMAND_USER] = command_user,
     [COMMAND_USER_SET_CONTEXT] = command_user,

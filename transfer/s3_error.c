@@ -249,6 +249,19 @@ int s3_error_set(struct error *err, const struct s3_verdict *verdict,
     return -1;
 }
 
+bool s3_error_says(const struct error *err, const char *code)
+{
+    static const char words[] = " was answered with status ";
+    const char *at = strstr(err->text, words);
+
+    if (at == NULL)
+        return false;
+    at += strlen(words);
+    at += strspn(at, "0123456789 ");
+    return strncmp(at, code, strlen(code)) == 0 &&
+           strcspn(at + strlen(code), " ;(") == 0;
+}
+
 int s3_error_foreign(struct error *err, const struct s3_origin *origin, int status,
                      const char *what)
 {

@@ -42,6 +42,9 @@ int s3_error_set(struct error *err, const struct s3_verdict *verdict,
                  const struct s3_origin *origin, int status,
                  const struct s3_fault *fault);
 
+/* Is this an error that s3_error_set() made of S3's `code`? */
+bool s3_error_says(const struct error *err, const char *code);
+
 /* ERROR_UNUSABLE: whoever answered there is no S3. what: what it sent. */
 int s3_error_foreign(struct error *err, const struct s3_origin *origin, int status,
                      const char *what);

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "transfer/s3_attempt.h"
+#include "transfer/s3_header.h"
 
 struct s3_cursor {
     struct store_cursor cursor;
@@ -190,6 +191,8 @@ static void on_list(struct s3_attempt *a, struct s3_request *r)
         s3_attempt_end_as(a, r);
         return;
     }
+    if (a->op->want_date)
+        s3_header_date_ms(&r->http.answer, "Date", &a->op->answer.date_ms);
     sort_page(items);
     if (c != NULL && c->last != NULL && items->n > 0 &&
         strcmp(items->items[0].key, c->last) <= 0) {

@@ -625,6 +625,11 @@ const char *store_url(const struct store *store)
     return store->url;
 }
 
+const char *store_region(const struct store *store)
+{
+    return store->kind->region != NULL ? store->kind->region(store) : "";
+}
+
 void store_counts(const struct store *store, struct store_counts *out)
 {
     *out = store->counts;

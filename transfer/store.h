@@ -47,7 +47,8 @@ enum store_verb {
                               (key,    upload_id); no order */
     STORE_LIST,      /* key: a prefix, "" or with a '/' at the end, is_flat, cursor ->
                      items; by key, but flat ones folder by folder on file://,
-                     where an empty folder is an item with a '/' at its end */
+                     where an empty folder is an item with a '/' at its end;
+                     s3:// also -> date_ms */
     STORE_HEAD,      /* key -> size, etag, modified_ms, date_ms */
     STORE_GET,       /* key, offset, size, sink -> size, etag, and as head */
     STORE_DELETE,    /* keys; those that are not there are a success */
@@ -148,7 +149,7 @@ struct store_op {
     bool is_flat;   /* list: everything below the prefix, not one level */
     bool is_data;   /* put, parts, copies: counts as bytes sent or copied (not: our own
                        records) */
-    bool want_date; /* head, get: date_ms is needed */
+    bool want_date; /* head, get, list: date_ms is needed */
     bool is_claim;  /* it is about whose the place is: it passes the fence
                        (store_write_until), before all others and beyond the limit */
     bool is_once;   /* one attempt: it must not take effect later than meant */
@@ -314,6 +315,10 @@ void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
 
 const struct store_limits *store_limits(const struct store *store);
 const char *store_url(const struct store *store);
+
+/* The region that requests are signed for, which the store may have told; "" where there
+ * are none.  Valid until the next request. */
+const char *store_region(const struct store *store);
 
 /*
  * What has been found out about the store by probing, as a line of text to be kept and

@@ -50,6 +50,9 @@ struct store_kind {
      * NULL: attempts are short. */
     void (*drop)(struct store *store);
 
+    /* As store_region() has it; NULL: there are none. */
+    const char *(*region)(const struct store *store);
+
     /* Free op->cursor, which is not NULL. */
     void (*end_list)(struct store *store, struct store_op *op);
 };

@@ -385,6 +385,13 @@ static void s3_drop(struct store *store)
     http_drop_connections(s3->http);
 }
 
+static const char *s3_region(const struct store *store)
+{
+    const struct s3 *s3 = store->impl;
+
+    return s3->address.region;
+}
+
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs_max = JOBS_MAX,
@@ -392,6 +399,7 @@ const struct store_kind store_s3_kind = {
     .open = s3_open,
     .close = s3_close,
     .drop = s3_drop,
+    .region = s3_region,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
     .end_list = s3_list_end,
