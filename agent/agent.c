@@ -143,6 +143,11 @@ bool agent_store_verifies(const struct agent *a)
     return strstr(store_traits(a->store), "checks=none") == NULL;
 }
 
+bool agent_has_probed(const struct agent *a)
+{
+    return a->cluster_store.traits == NULL && store_traits(a->store)[0] != '\0';
+}
+
 static void on_worked(void *ctx)
 {
     struct wait *wait = ctx;

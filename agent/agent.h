@@ -57,6 +57,9 @@ bool agent_store_verifies(const struct agent *a);
 extern const char agent_not_verified[]; /* what to tell them; kind
                                            "store_does_not_verify" */
 
+/* Was the store probed by this run, as once a day? */
+bool agent_has_probed(const struct agent *a);
+
 /* work(ctx) on a worker thread, waited for. */
 void agent_work(struct agent *a, void (*work)(void *ctx), void *ctx);
 

@@ -1,3 +1,7 @@
+/*
+ * Names are the folders of the store, numbers those of a name; reading what stands under
+ * one is for version_read.h.
+ */
 #include "agent/catalog.h"
 
 #include <inttypes.h>
@@ -9,32 +13,8 @@
 #include "agent/gauge.h"
 #include "agent/nearest.h"
 #include "agent/open_uploads.h"
-#include "agent/ownership.h"
+#include "agent/version_scan.h"
 #include "base/mem.h"
-
-/*
- * One listing of NAME/vN/ tells which of the three documents are there; what they say
- * is read only then.  deleted.json outranks datastore.json, which outranks
- * session.json.
- */
-
-const char *version_status_name(enum version_status status)
-{
-    static const char *const names[] = {
-        [VERSION_NONE] = "none",           [VERSION_SUCCEEDED] = "succeeded",
-        [VERSION_UPLOADING] = "uploading", [VERSION_INTERRUPTED] = "interrupted",
-        [VERSION_FAILED] = "failed",       [VERSION_DELETED] = "deleted",
-        [VERSION_DAMAGED] = "failed",
-    };
-
-    return names[status];
-}
-
-void version_free(struct version *v)
-{
-    datastore_record_free(&v->record);
-    session_record_free(&v->session);
-}
 
 /* ---- names ---- */
 
@@ -98,56 +78,16 @@ int catalog_fold_name(struct agent *a, char name[NAME_MAX_BYTES + 1], struct err
 
 /* ---- numbers ---- */
 
-struct numbers {
-    uint64_t *numbers;
-    size_t n;
-};
-
-/* "v12/" */
-static int on_number(void *ctx, const char *name, const struct store_item *item,
-                     struct error *err)
-{
-    struct numbers *all = ctx;
-    size_t length = strlen(name);
-    uint64_t number;
-    char *digits;
-    bool is_number;
-
-    (void)item;
-    (void)err;
-    if (length < 3 || name[0] != 'v' || name[1] == '0' || name[length - 1] != '/')
-        return 0;
-    digits = mem_copy_bytes(name + 1, length - 2);
-    is_number = text_parse_u64(digits, &number) == 0;
-    free(digits);
-    if (!is_number)
-        return 0;
-    all->numbers = mem_resize(all->numbers, all->n + 1, sizeof *all->numbers);
-    all->numbers[all->n++] = number;
-    return 0;
-}
-
-static int compare_numbers(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 int catalog_numbers(struct agent *a, const char *name, uint64_t **numbers, size_t *n,
                     struct error *err)
 {
-    struct numbers all = {NULL, 0};
-    struct text prefix = {0};
-    int status;
+    struct version_ref *refs;
+    int status = version_scan_numbers(a, &name, 1, &refs, n, err);
 
-    text_add_format(&prefix, "%s/", name);
-    status = agent_list(a, text_string(&prefix), false, on_number, &all, err);
-    text_free(&prefix);
-    if (all.n > 0)
-        qsort(all.numbers, all.n, sizeof *all.numbers, compare_numbers);
-    *numbers = all.numbers;
-    *n = all.n;
+    *numbers = mem_new(*n, sizeof **numbers);
+    for (size_t i = 0; i < *n; i++)
+        (*numbers)[i] = refs[i].number;
+    free(refs);
     return status;
 }
 
@@ -165,130 +105,27 @@ int catalog_newest_number(struct agent *a, const char *name, uint64_t *newest,
 
 /* ---- one version ---- */
 
-struct documents {
-    bool datastore, session, deleted;
-    bool others; /* folders, too */
-};
-
-static int on_document(void *ctx, const char *name, const struct store_item *item,
-                       struct error *err)
-{
-    struct documents *there = ctx;
-
-    (void)item;
-    (void)err;
-    there->datastore |= strcmp(name, "datastore.json") == 0;
-    there->session |= strcmp(name, "session.json") == 0;
-    there->deleted |= strcmp(name, "deleted.json") == 0;
-    there->others |= strcmp(name, "deleted.json") != 0;
-    return 0;
-}
-
-static int read_datastore(struct agent *a, const char *prefix, struct version *out,
-                          struct error *err)
-{
-    struct text key = {0}, json = {0};
-    int status;
-
-    text_add_format(&key, "%sdatastore.json", prefix);
-    status = agent_get(a, text_string(&key), &json, NULL, err);
-    if (status == 0)
-        status =
-            datastore_record_parse(&out->record, text_string(&json), json.size, err);
-    if (status != 0)
-        error_wrap(err, "%s", text_string(&key));
-    text_free(&key);
-    text_free(&json);
-    return status;
-}
-
-/* One that cannot be read has its age all the same. */
-static enum version_status judge_unreadable(const struct object_answer *answer)
-{
-    return answer->date_ms - answer->modified_ms > OWNERSHIP_STALE_MS
-               ? VERSION_FAILED
-               : VERSION_UPLOADING;
-}
-
-static enum version_status judge_session(const struct version *v,
-                                         const struct object_answer *answer)
-{
-    if (v->session.ended != NULL)
-        return strcmp(v->session.ended, "failed") == 0 ? VERSION_FAILED
-                                                       : VERSION_INTERRUPTED;
-    if (session_record_is_dead(&v->session) ||
-        answer->date_ms - answer->modified_ms > OWNERSHIP_STALE_MS)
-        return VERSION_INTERRUPTED;
-    return VERSION_UPLOADING;
-}
-
-static int read_session(struct agent *a, const char *prefix, struct version *out,
+static int take_version(void *ctx, struct version *v, const struct error *failed,
                         struct error *err)
 {
-    struct text key = {0}, json = {0};
-    struct object_answer answer = {0};
-    struct error ignored;
-    int status;
+    struct version *out = ctx;
 
-    text_add_format(&key, "%ssession.json", prefix);
-    status = agent_get(a, text_string(&key), &json, &answer, err);
-    if (status == 0) {
-        bool is_read = session_record_parse(&out->session, text_string(&json),
-                                            json.size, &ignored) == 0;
-        out->status = is_read ? judge_session(out, &answer) : judge_unreadable(&answer);
-        out->session_at_ms = answer.modified_ms;
-        out->session_age_ms = answer.date_ms - answer.modified_ms;
-    } else {
-        error_wrap(err, "%s", text_string(&key));
+    if (failed != NULL) {
+        *err = *failed;
+        return -1;
     }
-    text_free(&key);
-    text_free(&json);
-    return status;
-}
-
-/* What was listed may be gone by the time it is read: then it does not count.  The
- * record of a session that has been published is only of interest while it can be read.
- */
-static int read_documents(struct agent *a, const char *prefix,
-                          const struct documents *there, struct version *out,
-                          struct error *err)
-{
-    int status = there->session ? read_session(a, prefix, out, err) : 0;
-
-    if (status != 0 && (err->kind == ERROR_NOT_FOUND || there->datastore))
-        status = 0;
-    if (status != 0 || !there->datastore)
-        return status;
-    status = read_datastore(a, prefix, out, err);
-    if (status == 0)
-        out->status = VERSION_SUCCEEDED;
-    if (status != 0 && err->kind == ERROR_CORRUPT) {
-        out->status = VERSION_DAMAGED;
-        out->damage = *err;
-        return 0;
-    }
-    return status != 0 && err->kind == ERROR_NOT_FOUND ? 0 : status;
+    *out = *v;
+    memset(v, 0, sizeof *v); /* it is out's now */
+    return 0;
 }
 
 int catalog_read(struct agent *a, const char *name, uint64_t number,
                  struct version *out, struct error *err)
 {
-    struct documents there = {false};
-    struct text prefix = {0};
-    int status;
+    const struct version_ref ref = {name, number};
 
     memset(out, 0, sizeof *out);
-    snprintf(out->name, sizeof out->name, "%s", name);
-    out->number = number;
-    text_add_format(&prefix, "%s/v%" PRIu64 "/", name, number);
-    status = agent_list(a, text_string(&prefix), false, on_document, &there, err);
-    out->has_leftovers = there.deleted && there.others;
-    if (status == 0 && there.deleted)
-        out->status = VERSION_DELETED;
-    else if (status == 0)
-        status = read_documents(a, text_string(&prefix), &there, out, err);
-    text_free(&prefix);
-    return status;
+    return version_scan_run(a, &ref, 1, take_version, out, err);
 }
 
 /* The nearest name in the store, copied into similar; "" if there is none. */

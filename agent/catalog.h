@@ -5,39 +5,12 @@
 #include <stdint.h>
 
 #include "agent/agent.h"
-#include "agent/name.h"
-#include "agent/record.h"
+#include "agent/version.h"
 
 /*
- * The datastores of a store: names, versions, and what became of each.  Linear code
- * over the store (see agent.h).
+ * The datastores of a store: names, versions, and what became of each (version.h).  Linear
+ * code over the store (see agent.h); many versions at once are read with version_scan.h.
  */
-enum version_status {
-    VERSION_NONE,        /* nothing that counts stands under this number */
-    VERSION_SUCCEEDED,   /* published */
-    VERSION_UPLOADING,   /* a session is under way */
-    VERSION_INTERRUPTED, /* a session that can be resumed */
-    VERSION_FAILED,      /* the same; some files could not be read */
-    VERSION_DELETED,
-    VERSION_DAMAGED /* its datastore.json cannot be read; `damage` says why */
-};
-
-const char *version_status_name(enum version_status status);
-
-struct version {
-    char name[NAME_MAX_BYTES + 1];
-    uint64_t number;
-    enum version_status status;
-    bool has_leftovers; /* deleted, but not to the end: to be deleted again */
-    struct error damage;
-    struct datastore_record record; /* where it succeeded */
-    struct session_record session;  /* where a session stands, or has not tidied up */
-    int64_t session_at_ms;          /* its last sign of life, by the store's clock */
-    int64_t session_age_ms;         /* how long ago that was, by the same */
-};
-
-void version_free(struct version *v);
-
 /* The names in the store, in order; the caller frees each and the array. */
 int catalog_names(struct agent *a, char ***names, size_t *n, struct error *err);
 

@@ -14,6 +14,10 @@
 #include "agent/figure.h"
 #include "agent/gauge.h"
 #include "agent/left_plan.h"
+#include "agent/leftovers.h"
+#include "agent/probe_rest.h"
+#include "agent/version_scan.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 static int delete_version(struct agent *a, const struct command_context *c,
@@ -113,27 +117,43 @@ static void selection_free(struct selection *s)
     free(s->half_deleted);
 }
 
+struct choice {
+    bool (*wanted)(const struct version *v);
+    struct selection *out;
+};
+
+static int on_version(void *ctx, struct version *v, const struct error *failed,
+                      struct error *err)
+{
+    struct choice *choice = ctx;
+    struct selection *out = choice->out;
+
+    if (failed != NULL) {
+        *err = *failed;
+        return -1;
+    }
+    if (v->has_leftovers)
+        out->half_deleted[out->n_half_deleted++] = v->number;
+    if (choice->wanted(v))
+        out->numbers[out->n++] = v->number;
+    return 0;
+}
+
 /* The versions of a name for which `wanted` says yes, ascending. */
 static int select_versions(struct agent *a, const char *name,
                            bool (*wanted)(const struct version *v),
                            struct selection *out, struct error *err)
 {
-    uint64_t *numbers;
-    size_t n, kept = 0;
-    int status = catalog_numbers(a, name, &numbers, &n, err);
+    struct choice choice = {wanted, out};
+    struct version_ref *refs;
+    size_t n;
+    int status = version_scan_numbers(a, &name, 1, &refs, &n, err);
 
+    out->numbers = mem_new(n, sizeof *out->numbers);
     out->half_deleted = mem_new(n, sizeof *out->half_deleted);
-    for (size_t i = 0; i < n && status == 0; i++) {
-        struct version v;
-        status = catalog_read(a, name, numbers[i], &v, err);
-        if (status == 0 && v.has_leftovers)
-            out->half_deleted[out->n_half_deleted++] = numbers[i];
-        if (status == 0 && wanted(&v))
-            numbers[kept++] = numbers[i];
-        version_free(&v);
-    }
-    out->numbers = numbers;
-    out->n = kept;
+    if (status == 0)
+        status = version_scan_run(a, refs, n, on_version, &choice, err);
+    free(refs);
     return status;
 }
 
@@ -187,6 +207,39 @@ static int confirm_and_delete(struct agent *a, const struct command_context *c,
     return status;
 }
 
+/* What is at stake: said before the question. */
+static int say_leftovers(struct agent *a, const struct command_context *c,
+                         const struct selection *selected, struct error *err)
+{
+    int status = 0;
+
+    for (size_t i = 0; i < selected->n && status == 0 && !c->options->quiet; i++) {
+        struct version v = {.number = selected->numbers[i]};
+        struct text words = {0};
+        struct leftovers l;
+
+        snprintf(v.name, sizeof v.name, "%s", c->options->name);
+        status = leftovers_look(a, &v, &l, err);
+        if (status == 0)
+            leftovers_add(&words, &l);
+        if (words.size > 0)
+            fprintf(stderr, "version %" PRIu64 " has %s\n", v.number,
+                    text_string(&words));
+        text_free(&words);
+    }
+    return status;
+}
+
+/* It may be that nobody else will. */
+static void remove_rest_of_probes(struct agent *a)
+{
+    struct error err;
+    unsigned n;
+
+    if (probe_rest_remove(a, &n, &err) != 0)
+        log_line(LOG_INFO, LOG_STORE, "what probes have left: %s", err.text);
+}
+
 static int delete_incomplete(struct agent *a, const struct command_context *c,
                              int *code, struct error *err)
 {
@@ -195,8 +248,10 @@ static int delete_incomplete(struct agent *a, const struct command_context *c,
 
     if (status == 0 && selected.n == 0)
         printf("there is no unfinished upload of %s\n", c->options->name);
-    else if (status == 0)
+    else if (status == 0 && (status = say_leftovers(a, c, &selected, err)) == 0)
         status = confirm_and_delete(a, c, &selected, selected.n, code, err);
+    if (status == 0)
+        remove_rest_of_probes(a);
     selection_free(&selected);
     return status;
 }

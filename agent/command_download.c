@@ -12,6 +12,7 @@
 #include "agent/catalog.h"
 #include "agent/commands.h"
 #include "agent/console.h"
+#include "agent/contents.h"
 #include "agent/download.h"
 #include "agent/exit_code.h"
 #include "agent/figure.h"
@@ -31,6 +32,8 @@ struct downloading {
     struct agent agent;
     struct version version;
     struct signals *signals;
+    const struct filter *filter; /* NULL: all of it */
+    uint64_t files, bytes;       /* that are wanted */
     struct download_summary summary;
     uv_timer_t ticker; /* --json */
     bool is_closed;
@@ -71,17 +74,16 @@ static void print_progress(uv_timer_t *timer)
 {
     struct downloading *d = timer->data;
     const struct download_summary *s = &d->summary;
-    const struct datastore_record *record = &d->version.record;
     uint64_t left, rate = s->bytes_fetched * 1000 / (ms_so_far(d) + 1);
     struct text line = {0};
 
-    left = record->bytes - s->bytes_kept;
+    left = d->bytes - s->bytes_kept;
     left = left > s->bytes_fetched ? left - s->bytes_fetched : 0;
     begin_event(&line, "progress");
     json_line_u64(&line, "files_done", s->files);
-    json_line_u64(&line, "files_total", record->files);
-    json_line_u64(&line, "bytes_done", record->bytes - left);
-    json_line_u64(&line, "bytes_total", record->bytes);
+    json_line_u64(&line, "files_total", d->files);
+    json_line_u64(&line, "bytes_done", d->bytes - left);
+    json_line_u64(&line, "bytes_total", d->bytes);
     json_line_u64(&line, "bytes_fetched", s->bytes_fetched);
     json_line_u64(&line, "rate", rate);
     if (rate > 0)
@@ -270,6 +272,45 @@ static int find_version(struct downloading *d, struct error *err)
     return catalog_find(&d->agent, name, number, &d->version, err);
 }
 
+/* How much of it is wanted?  The list is read for that alone: what it names is not. */
+static int count_wanted(struct downloading *d, struct error *err)
+{
+    struct contents *contents = contents_open(&d->agent, &d->version);
+    struct contents_batch batch;
+    bool is_any = false;
+    int status;
+
+    while ((status = contents_next(contents, &batch, err)) == 1)
+        for (size_t i = 0; i < batch.n_lines; i++) {
+            const struct entry *entry = &batch.lines[i].entry;
+
+            if (!download_wants(d->filter, entry))
+                continue;
+            is_any = true;
+            d->files += entry->type == ENTRY_FILE;
+            d->bytes += entry->type == ENTRY_FILE ? entry->stamp.size : 0;
+        }
+    contents_close(contents);
+    if (status == 0 && !is_any)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "nothing in %s version %" PRIu64 " is left by --include and "
+                         "--exclude; `grid datastore files %s:%" PRIu64 "` lists it",
+                         d->version.name, d->version.number, d->version.name,
+                         d->version.number);
+    return status;
+}
+
+static int find_wanted(struct downloading *d, struct error *err)
+{
+    if (filter_spell(d->o->filter)[0] != '\0')
+        d->filter = d->o->filter;
+    if (d->filter != NULL)
+        return count_wanted(d, err);
+    d->files = d->version.record.files;
+    d->bytes = d->version.record.bytes;
+    return 0;
+}
+
 static void on_closed(uv_handle_t *handle)
 {
     struct downloading *d = handle->data;
@@ -282,10 +323,10 @@ static int run(struct downloading *d, struct error *err)
     struct download_options options = {.agent = &d->agent,
                                        .version = &d->version,
                                        .dir = d->o->positional[1],
+                                       .filter = d->filter,
                                        .problem = on_problem,
                                        .ctx = d};
-    struct gauge_options shown = {.files = d->version.record.files,
-                                  .bytes = d->version.record.bytes};
+    struct gauge_options shown = {.files = d->files, .bytes = d->bytes};
     struct text title = {0};
     int status;
 
@@ -313,6 +354,8 @@ static int download(struct downloading *d, const struct command_context *c)
 
     if (status == 0)
         status = find_version(d, &err);
+    if (status == 0)
+        status = find_wanted(d, &err);
     d->started_ms = loop_now_ms(&d->agent.loop);
     if (status == 0)
         status = run(d, &err);

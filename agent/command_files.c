@@ -1,5 +1,5 @@
 /*
- * `files`, `url` and `verify`: what reads one published version.
+ * `files` and `verify`: what reads the list of one published version.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,30 +18,6 @@
 #include "agent/verify.h"
 
 enum { VERIFY_JOBS = 16 };
-
-/* Open the agent and find NAME[:VERSION] of the first positional argument. */
-static int open_version(struct agent *a, struct version *v,
-                        const struct command_context *c, int *code)
-{
-    char name[NAME_MAX_BYTES + 1];
-    uint64_t number;
-    struct error err;
-
-    memset(v, 0, sizeof *v);
-    if (name_parse(name, &number, c->options->positional[0], &err) != 0) {
-        *code = command_fail(c->options, &err);
-        return -1;
-    }
-    if (command_open(a, c, code) != 0)
-        return -1;
-    if (catalog_fold_name(a, name, &err) == 0 &&
-        catalog_find(a, name, number, v, &err) == 0)
-        return 0;
-    *code = command_fail(c->options, &err);
-    version_free(v);
-    agent_close(a);
-    return -1;
-}
 
 /* ---- files ---- */
 
@@ -123,110 +99,10 @@ int command_files(const struct command_context *c)
     int code = 0;
 
     f.prefix = c->options->positional[1] != NULL ? c->options->positional[1] : "";
-    if (open_version(&a, &v, c, &code) != 0)
+    if (command_open_version(&a, &v, c, &code) != 0)
         return code;
     if (contents_read(&a, &v, take_files, &f, &err) != 0)
         code = command_fail(c->options, &err);
-    version_free(&v);
-    agent_close(&a);
-    return code;
-}
-
-/* ---- url ---- */
-
-struct search {
-    const char *path;
-    char *key; /* of the file */
-    bool is_folder;
-};
-
-static void take_search(void *ctx, const struct contents_batch *batch,
-                        contents_done_fn *done, void *done_ctx)
-{
-    struct search *s = ctx;
-    size_t length = strlen(s->path);
-
-    for (size_t i = 0; i < batch->n_lines && s->key == NULL; i++) {
-        const struct manifest_line *l = &batch->lines[i];
-        struct text key = {0};
-        if (strncmp(l->entry.path, s->path, length) == 0 &&
-            l->entry.path[length] == '/')
-            s->is_folder = true;
-        if (strcmp(l->entry.path, s->path) != 0)
-            continue;
-        if (l->key != NULL)
-            text_add(&key, l->key);
-        else
-            text_add_format(&key, "data/%s", l->entry.path);
-        s->key = text_take(&key);
-    }
-    done(done_ctx, NULL);
-}
-
-static void print_url(const struct options *o, const char *url, const char *rest)
-{
-    struct text whole = {0}, line = {0};
-
-    text_add_format(&whole, "%s/%s", url, rest);
-    if (o->json) {
-        json_line_begin(&line);
-        json_line_string(&line, "url", text_string(&whole));
-        json_line_end(&line);
-        fputs(text_string(&line), stdout);
-    } else {
-        printf("%s\n", text_string(&whole));
-    }
-    text_free(&whole);
-    text_free(&line);
-}
-
-static void print_folder_url(const struct options *o, const char *url, const char *path)
-{
-    struct text rest = {0};
-
-    text_add_format(&rest, "data/%s/", path);
-    print_url(o, url, text_string(&rest));
-    text_free(&rest);
-}
-
-static int print_url_of(struct agent *a, const struct version *v,
-                        const struct options *o, struct error *err)
-{
-    const char *path = o->positional[1];
-    struct search s = {.path = path};
-    char *url = catalog_url(a, v->name, v->number);
-    int status = contents_read(a, v, take_search, &s, err);
-
-    if (status == 0 && s.key == NULL && !s.is_folder)
-        status =
-            error_set(err, ERROR_NOT_FOUND, 0, "there is no %s in %s version %" PRIu64,
-                      path, v->name, v->number);
-    if (status == 0 && s.key != NULL)
-        print_url(o, url, s.key);
-    else if (status == 0)
-        print_folder_url(o, url, path);
-    free(s.key);
-    free(url);
-    return status;
-}
-
-int command_url(const struct command_context *c)
-{
-    struct agent a;
-    struct version v;
-    struct error err;
-    int code = 0;
-
-    if (open_version(&a, &v, c, &code) != 0)
-        return code;
-    if (c->options->positional[1] != NULL) {
-        if (print_url_of(&a, &v, c->options, &err) != 0)
-            code = command_fail(c->options, &err);
-    } else {
-        char *url = catalog_url(&a, v.name, v.number);
-        print_url(c->options, url, "data/");
-        free(url);
-    }
     version_free(&v);
     agent_close(&a);
     return code;
@@ -333,7 +209,7 @@ int command_verify(const struct command_context *c)
     struct error err;
     int code = 0;
 
-    if (open_version(&a, &v, c, &code) != 0)
+    if (command_open_version(&a, &v, c, &code) != 0)
         return code;
     options.agent = &a;
     options.version = &v;

@@ -12,6 +12,7 @@
 #include "agent/console.h"
 #include "agent/json_line.h"
 #include "agent/table.h"
+#include "agent/version_scan.h"
 
 struct listing {
     const struct options *options;
@@ -73,51 +74,45 @@ static void add_row(struct listing *l, const struct version *v)
     text_free(&size);
 }
 
-static void add_version(struct listing *l, const char *name, uint64_t number)
+/* One bad record does not hide the rest. */
+static int on_version(void *ctx, struct version *v, const struct error *failed,
+                      struct error *err)
 {
-    struct version v;
-    struct error err;
+    struct listing *l = ctx;
 
-    if (catalog_read(l->agent, name, number, &v, &err) != 0) {
-        console_print_error(err.text, NULL); /* one bad record does not hide the rest */
+    (void)err;
+    if (failed != NULL) {
+        console_print_error(failed->text, NULL);
         l->n_bad++;
-    } else if (is_shown(l, &v)) {
-        if (v.status == VERSION_DAMAGED)
-            console_print_error(v.damage.text, NULL);
-        l->n_bad += v.status == VERSION_DAMAGED;
+    } else if (is_shown(l, v)) {
+        if (v->status == VERSION_DAMAGED)
+            console_print_error(v->damage.text, NULL);
+        l->n_bad += v->status == VERSION_DAMAGED;
         l->n_rows++;
         if (l->options->json)
-            add_json(l, &v);
+            add_json(l, v);
         else
-            add_row(l, &v);
+            add_row(l, v);
     }
-    version_free(&v);
-}
-
-static int list_name(struct listing *l, const char *name, struct error *err)
-{
-    uint64_t *numbers;
-    size_t n;
-    int status = catalog_numbers(l->agent, name, &numbers, &n, err);
-
-    for (size_t i = 0; i < n && status == 0; i++)
-        add_version(l, name, numbers[i]);
-    free(numbers);
-    return status;
+    return 0;
 }
 
 static int list_cluster(struct listing *l, struct error *err)
 {
+    struct version_ref *refs = NULL;
     char **names;
-    size_t n;
-    int status = catalog_names(l->agent, &names, &n, err);
+    size_t n_names, n = 0;
+    int status = catalog_names(l->agent, &names, &n_names, err);
 
-    for (size_t i = 0; i < n; i++) {
-        if (status == 0)
-            status = list_name(l, names[i], err);
+    if (status == 0)
+        status = version_scan_numbers(l->agent, (const char *const *)names, n_names,
+                                      &refs, &n, err);
+    if (status == 0)
+        status = version_scan_run(l->agent, refs, n, on_version, l, err);
+    for (size_t i = 0; i < n_names; i++)
         free(names[i]);
-    }
     free(names);
+    free(refs);
     return status;
 }
 
@@ -137,17 +132,32 @@ static int list_one(const struct command_context *c, struct listing *l)
     return code;
 }
 
-/* --global: every cluster that is known; one that does not answer does not hide the
- * rest. */
+static int list_named(const struct command_context *c, const struct cluster *cluster,
+                      struct listing *l)
+{
+    struct command_context one = *c;
+
+    one.cluster = cluster;
+    return list_one(&one, l);
+}
+
+/* --global: every cluster that is known, and that of the environment; one that does not
+ * answer does not hide the rest. */
 static int list_all(const struct command_context *c, struct listing *l)
 {
+    bool is_listed = false;
     int code = 0;
 
     for (size_t i = 0; i < c->config->n_clusters; i++) {
-        struct command_context one = *c;
-        int status;
-        one.cluster = &c->config->clusters[i];
-        status = list_one(&one, l);
+        const struct cluster *cluster = &c->config->clusters[i];
+        int status = list_named(c, cluster, l);
+
+        is_listed |= strcmp(cluster->name, c->cluster->name) == 0;
+        code = code != 0 ? code : status;
+    }
+    if (!is_listed) {
+        int status = list_named(c, c->cluster, l);
+
         code = code != 0 ? code : status;
     }
     return code;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/catalog.h"
 #include "agent/console.h"
 #include "agent/exit_code.h"
 #include "agent/json_event.h"
@@ -63,6 +64,29 @@ int command_open(struct agent *a, const struct command_context *c, int *code)
     if (agent_open_store(a, c->cluster, c->paths, &wanted, &err) == 0)
         return 0;
     *code = command_fail(c->options, &err);
+    agent_close(a);
+    return -1;
+}
+
+int command_open_version(struct agent *a, struct version *v,
+                         const struct command_context *c, int *code)
+{
+    char name[NAME_MAX_BYTES + 1];
+    uint64_t number;
+    struct error err;
+
+    memset(v, 0, sizeof *v);
+    if (name_parse(name, &number, c->options->positional[0], &err) != 0) {
+        *code = command_fail(c->options, &err);
+        return -1;
+    }
+    if (command_open(a, c, code) != 0)
+        return -1;
+    if (catalog_fold_name(a, name, &err) == 0 &&
+        catalog_find(a, name, number, v, &err) == 0)
+        return 0;
+    *code = command_fail(c->options, &err);
+    version_free(v);
     agent_close(a);
     return -1;
 }

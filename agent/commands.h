@@ -49,6 +49,12 @@ int command_fail(const struct options *o, const struct error *err);
 struct agent;
 int command_open(struct agent *a, const struct command_context *c, int *code);
 
+/* The same, and find the published NAME[:VERSION] of the first positional argument, to be
+ * freed where this returns 0. */
+struct version;
+int command_open_version(struct agent *a, struct version *v,
+                         const struct command_context *c, int *code);
+
 /* Ask on the terminal; without one (or with --yes given) the answer follows from that.
  */
 bool command_confirm(const struct command_context *c, const char *question, int *code);

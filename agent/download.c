@@ -31,6 +31,7 @@ struct download {
     const struct download_options *o;
     struct download_summary *summary;
     struct landing landing;
+    struct placing placing;
     struct text prefix;
     struct running *first, *last;
     unsigned n_running;
@@ -187,6 +188,7 @@ static void start_entry(struct download *d, const struct manifest_line *line)
     struct fetch_options options = {.loop = &d->o->agent->loop,
                                     .store = d->o->agent->store,
                                     .landing = &d->landing,
+                                    .placing = &d->placing,
                                     .prefix = text_string(&d->prefix),
                                     .ready = on_ready,
                                     .moved = on_moved,
@@ -205,6 +207,14 @@ static void start_entry(struct download *d, const struct manifest_line *line)
     f = fetch_new(&options, line);
     add_running(d, f);
     fetch_start(f);
+}
+
+bool download_wants(const struct filter *filter, const struct entry *entry)
+{
+    if (filter == NULL)
+        return true;
+    return entry->type == ENTRY_DIRECTORY ? filter_takes_folder(filter, entry->path)
+                                          : filter_takes(filter, entry->path);
 }
 
 /* ---- who may start ---- */
@@ -235,8 +245,12 @@ static void start_entries(struct download *d)
     if (limit > ENTRIES_MAX)
         limit = ENTRIES_MAX;
     while (d->n_running < limit && d->next < d->batch->n_lines &&
-           d->err.kind == ERROR_NONE)
-        start_entry(d, &d->batch->lines[d->next++]);
+           d->err.kind == ERROR_NONE) {
+        const struct manifest_line *line = &d->batch->lines[d->next++];
+
+        if (download_wants(d->o->filter, &line->entry))
+            start_entry(d, line);
+    }
 }
 
 static void cancel_all(struct download *d)
@@ -299,7 +313,8 @@ static void close_work(void *ctx)
 
     if (c->status == 0)
         c->status = landing_sync(&c->d->landing, c->err);
-    landing_close(&c->d->landing, c->status == 0 && c->d->summary->problems == 0);
+    landing_close(&c->d->landing, c->status == 0 && c->d->summary->problems == 0 &&
+                                      c->d->o->filter == NULL);
 }
 
 static int read_all(struct download *d, struct error *err)
@@ -330,6 +345,7 @@ int download_run(const struct download_options *options,
         return -1;
     text_add_format(&d.prefix, "%s/v%" PRIu64 "/", options->version->name,
                     options->version->number);
+    placing_init(&d.placing, &options->agent->loop, &d.landing);
     call.status = read_all(&d, err);
     agent_work(options->agent, close_work, &call);
     text_free(&d.prefix);

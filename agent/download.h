@@ -5,6 +5,8 @@
 
 #include "agent/agent.h"
 #include "agent/catalog.h"
+#include "manifest/entry.h"
+#include "manifest/filter.h"
 
 /*
  * A published version's files into a folder (landing.h says what may happen there):
@@ -23,6 +25,7 @@ struct download_options {
     struct agent *agent;
     const struct version *version;
     const char *dir;
+    const struct filter *filter; /* what is wanted of it; NULL: all */
     void (*problem)(void *ctx, const struct download_problem *problem);
     void *ctx;
 };
@@ -36,6 +39,9 @@ struct download_summary {
     uint64_t directories, symlinks;
     uint64_t problems;
 };
+
+/* Is this entry let through?  filter may be NULL. */
+bool download_wants(const struct filter *filter, const struct entry *entry);
 
 /* Linear code (see agent.h).  -1 when it could not be done, not when an entry had a
  * problem. */

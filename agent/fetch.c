@@ -5,7 +5,7 @@
  *                                           |                         |
  *                                           +--all good--> PLACING ---+
  *
- * LOOKING and PLACING are one trip to a worker each.  In BLOCKS the owner starts blocks
+ * LOOKING is one trip to a worker, PLACING one that is shared (placing.h).  In BLOCKS the owner starts blocks
  * while its store has room; after a failure none is started, and those under way are
  * waited for.
  */
@@ -29,6 +29,7 @@ struct fetch {
     bool is_cancelled;
     struct error err; /* the first */
     struct work work;
+    struct placing_file placing;
 };
 
 struct fetch *fetch_new(const struct fetch_options *options,
@@ -86,19 +87,36 @@ static void end(struct fetch *f)
 
 /* ---- placing ---- */
 
-static void place_work(void *ctx)
+static void restore_work(void *ctx)
 {
     struct fetch *f = ctx;
 
-    if (f->found == LANDING_LIKE)
-        landing_restore(&f->line->entry, f->fd, &f->err);
-    else
-        landing_place(f->o.landing, &f->line->entry, f->fd, &f->err);
+    landing_restore(&f->line->entry, f->fd, &f->err);
+}
+
+static void on_restored(void *ctx)
+{
+    end(ctx);
 }
 
 static void on_placed(void *ctx)
 {
-    end(ctx);
+    struct fetch *f = ctx;
+
+    f->err = f->placing.part.err;
+    end(f);
+}
+
+static void place(struct fetch *f)
+{
+    f->phase = FETCH_PLACING;
+    if (f->found == LANDING_LIKE) { /* it is in its place */
+        loop_work(f->o.loop, &f->work, restore_work, on_restored, f);
+        return;
+    }
+    f->placing = (struct placing_file){
+        .part = {.file = &f->line->entry, .fd = f->fd}, .done = on_placed, .ctx = f};
+    placing_add(f->o.placing, &f->placing);
 }
 
 /* ---- blocks ---- */
@@ -109,8 +127,7 @@ static void end_blocks(struct fetch *f)
         end(f);
         return;
     }
-    f->phase = FETCH_PLACING;
-    loop_work(f->o.loop, &f->work, place_work, on_placed, f);
+    place(f);
 }
 
 /* Is there nothing left to start, or to wait for? */

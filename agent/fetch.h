@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "agent/block.h"
-#include "agent/landing.h"
+#include "agent/placing.h"
 #include "base/text.h"
 
 /*
@@ -29,7 +29,8 @@ struct fetch_options {
     struct loop *loop;
     struct store *store;
     struct landing *landing;
-    const char *prefix; /* "NAME/vN/" */
+    struct placing *placing; /* to the same folder */
+    const char *prefix;      /* "NAME/vN/" */
 
     /* From the loop.  ready(): a block may be started, or has ended. */
     void (*ready)(void *ctx);

@@ -27,7 +27,11 @@
 #define O_PATH O_RDONLY
 #endif
 
-enum { FOLDER = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, NS = 1000000000 };
+enum {
+    FOLDER = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+    NS = 1000000000,
+    TOGETHER = 4 /* files for which one sync of all costs less than one each */
+};
 
 /* ---- DIR ---- */
 
@@ -355,6 +359,53 @@ static int rename_part(const struct landing *l, const char *part, const struct s
     return unlinkat(l->parts, part, 0);
 }
 
+/* ---- to the disk ---- */
+
+static void fail_to_write(struct landing_part *p)
+{
+    error_errno(&p->err, errno, "cannot write it");
+}
+
+/* Did all of its bytes get there?  syncfs() of older kernels does not tell. */
+static int look_for_errors(int fd)
+{
+#ifdef SYNC_FILE_RANGE_WAIT_AFTER
+    return sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WAIT_AFTER) != 0 &&
+                   errno != ENOSYS && errno != EINVAL
+               ? -1
+               : 0;
+#else
+    return fsync(fd);
+#endif
+}
+
+static void settle_together(struct landing *l, struct landing_part *const *parts,
+                            size_t n)
+{
+    struct error err = {0};
+
+    landing_sync(l, &err);
+    for (size_t i = 0; i < n; i++) {
+        error_keep_first(&parts[i]->err, &err);
+        if (parts[i]->err.kind == ERROR_NONE && look_for_errors(parts[i]->fd) != 0)
+            fail_to_write(parts[i]);
+    }
+}
+
+void landing_settle(struct landing *l, struct landing_part *const *parts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ftruncate(parts[i]->fd, (off_t)parts[i]->file->stamp.size) != 0)
+            fail_to_write(parts[i]);
+    if (n >= TOGETHER) {
+        settle_together(l, parts, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (parts[i]->err.kind == ERROR_NONE && fsync(parts[i]->fd) != 0)
+            fail_to_write(parts[i]);
+}
+
 int landing_place(struct landing *l, const struct entry *file, int fd,
                   struct error *err)
 {
@@ -362,8 +413,6 @@ int landing_place(struct landing *l, const struct entry *file, int fd,
     struct spot s;
     int status;
 
-    if (ftruncate(fd, (off_t)file->stamp.size) != 0 || fsync(fd) != 0)
-        return error_errno(err, errno, "cannot write it");
     if (spot_open(&s, l, file, err) != 0)
         return -1;
     part_name(part, file);

@@ -2,6 +2,7 @@
 #define AGENT_LANDING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -63,7 +64,16 @@ int landing_open_part(struct landing *l, const struct entry *file, int *fd,
 /* Give fd the file's mode (without set-id bits) and time. */
 int landing_restore(const struct entry *file, int fd, struct error *err);
 
-/* The part, whose bytes are all there, becomes the file. */
+/* Parts whose bytes are all there are on the disk when this returns, or have err set; of
+ * many it is one sync for all.  To be done before landing_place(). */
+struct landing_part {
+    const struct entry *file;
+    int fd;
+    struct error err;
+};
+void landing_settle(struct landing *l, struct landing_part *const *parts, size_t n);
+
+/* The part, whose bytes are on the disk, becomes the file. */
 int landing_place(struct landing *l, const struct entry *file, int fd,
                   struct error *err);
 

@@ -331,7 +331,7 @@ static int parse_command(struct parser *p)
         return 0;
     }
     p->o->command = p->command->command;
-    if (p->o->command == COMMAND_CREATE)
+    if (p->o->command == COMMAND_CREATE || p->o->command == COMMAND_DOWNLOAD)
         p->o->filter = filter_new();
     if (parse_rest(p) != 0)
         return -1;

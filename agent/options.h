@@ -56,12 +56,14 @@ struct options {
     bool json, quiet, verbose, yes, global, show_incomplete, incomplete, watch, deep;
     bool dry_run, fresh, take_over, skip_unreadable, no_delta, if_changed, detach;
     enum walk_symlinks symlinks;
-    struct filter *filter; /* create: --exclude... in the order given; else NULL */
+    struct filter
+        *filter; /* create, download: --exclude... in the order given; else NULL */
     const char *files_from;
     unsigned jobs;             /* 0: not given */
     uint64_t part_size;        /* 0: not given */
     uint64_t max_memory;       /* 0: not given */
     uint64_t give_up_after_ms; /* 0: not given */
+    uint64_t presign_ms;       /* url; 0: not given */
     uint64_t bwlimit;          /* bytes a second; 0: none */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */

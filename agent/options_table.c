@@ -25,12 +25,16 @@ enum {
     PRUNE = 1 << COMMAND_PRUNE,
     REGISTER = 1 << COMMAND_CREDENTIAL_CREATE,
 
+    URL = 1 << COMMAND_URL,
+
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
     TRANSFER = UPLOAD | DOWNLOAD,
     READ =
         1 << COMMAND_FILES | 1 << COMMAND_DIFF | 1 << COMMAND_URL | VERIFY | DOWNLOAD,
     REMOVE = DELETE | PRUNE
 };
+
+enum { PRESIGN_MAX_MS = 7 * 24 * 3600 * 1000 }; /* of Signature Version 4 */
 
 static const struct option_spec options[] = {
     /* where datastores are kept */
@@ -91,10 +95,11 @@ static const struct option_spec options[] = {
      "of all clusters", NULL},
     {LIST, "show-incomplete", NULL, OPTION_FLAG,
      offsetof(struct options, show_incomplete), "unfinished sessions too", NULL},
-    {CREATE, "exclude", "GLOB", OPTION_EXCLUDE, 0,
+    {CREATE | DOWNLOAD, "exclude", "GLOB", OPTION_EXCLUDE, 0,
      "leave out what matches; the last rule counts", "'*.tmp'"},
-    {CREATE, "include", "GLOB", OPTION_INCLUDE, 0, "take it after all", "'keep.tmp'"},
-    {CREATE, "exclude-from", "FILE", OPTION_EXCLUDE_FROM, 0,
+    {CREATE | DOWNLOAD, "include", "GLOB", OPTION_INCLUDE, 0, "take it after all",
+     "'keep.tmp'"},
+    {CREATE | DOWNLOAD, "exclude-from", "FILE", OPTION_EXCLUDE_FROM, 0,
      "rules, one a line; !GLOB includes", ".gridignore"},
     {CREATE, "files-from", "FILE", OPTION_STRING, offsetof(struct options, files_from),
      "only the paths in FILE, one a line", "list.txt"},
@@ -112,6 +117,8 @@ static const struct option_spec options[] = {
      "read every byte back and compare its hash", NULL},
     {STATUS, "watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
      "go on showing it until it ends", NULL},
+    {URL, "presign", "DURATION", OPTION_DURATION, offsetof(struct options, presign_ms),
+     "links that anybody may follow for so long, at most 7d", "2h"},
     {REMOVE, "yes", NULL, OPTION_FLAG, offsetof(struct options, yes), "do not ask",
      NULL},
     {REGISTER | 1 << COMMAND_CREDENTIAL | USER | CLUSTER | UPLOAD | LIST | STATUS |
@@ -223,6 +230,16 @@ static int check_delete(struct options *o, struct error *err)
     return 0;
 }
 
+static int check_url(struct options *o, struct error *err)
+{
+    if (o->presign_ms == 0 ||
+        (o->presign_ms >= 1000 && o->presign_ms <= PRESIGN_MAX_MS))
+        return 0;
+    return error_set(
+        err, ERROR_USAGE, 0,
+        "--presign: links are good for 1s to 7d, for example --presign 2h");
+}
+
 static int check_prune(struct options *o, struct error *err)
 {
     if (o->name != NULL && o->keep != 0)
@@ -284,7 +301,8 @@ static const struct command_spec commands[] = {
      "Fetch the files of a datastore into a folder",
      "Every block is verified before it counts.  Interrupted, the same command goes\n"
      "on where it stopped.  Nothing that lies in DIR is overwritten: what is in the\n"
-     "way is named, and all else is fetched.\n",
+     "way is named, and all else is fetched.  Rules of --exclude and --include are\n"
+     "looked at in the order given; the last one that matches counts.\n",
      "grid datastore download imagenet:2 ./imagenet", NULL},
     {COMMAND_DELETE, "datastore", "delete", "", 0, 0,
      "Delete a version, or an unfinished session", NULL,
@@ -293,8 +311,10 @@ static const struct command_spec commands[] = {
      "Delete all but the newest versions", NULL,
      "grid datastore prune --name imagenet --keep 3", check_prune},
     {COMMAND_URL, "datastore", "url", "NAME[:VERSION] [PATH]", 1, 2,
-     "Print where the data is, for training code", NULL,
-     "grid datastore url imagenet:2 train/0001.tar", NULL},
+     "Print where the data is, for training code",
+     "With --presign a link for each file, or for PATH and what lies below it, that\n"
+     "needs no keys.\n",
+     "grid datastore url imagenet:2 train/0001.tar", check_url},
     {COMMAND_CLEARCACHE, "datastore", "clearcache", "", 0, 0,
      "Drop the local checkpoints",
      "An interrupted session is then resumed from what the store holds.\n",

@@ -18,6 +18,7 @@
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
+#include "agent/probe_rest.h"
 #include "agent/publication.h"
 #include "agent/session_impl.h"
 #include "agent/shape.h"
@@ -145,12 +146,15 @@ static void tidy_up(struct session *s)
 {
     int signal = s->agent.signal;
     struct error err;
+    unsigned n;
 
     ownership_stop_beat(&s->own);
     s->owns = false;
     s->agent.signal = 0; /* it is published: a signal now only hurries us */
     if (publication_tidy(&s->agent, &s->own, &s->left, &err) != 0)
         session_warn(s, "not_tidied", NULL, err.text);
+    if (agent_has_probed(&s->agent) && probe_rest_remove(&s->agent, &n, &err) != 0)
+        log_line(LOG_INFO, LOG_SESSION, "what probes have left: %s", err.text);
     checkpoint_set(s->checkpoint, "published", "1");
     s->agent.signal = signal;
 }

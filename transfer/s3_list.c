@@ -285,6 +285,7 @@ static void on_parts(struct s3_attempt *a, struct s3_request *r)
         s3_attempt_end_as(a, r);
         return;
     }
+    s3_header_date_ms(&r->http.answer, "x-amz-abort-date", &a->op->answer.swept_ms);
     for (size_t i = 0; i < answer->items.n; i++)
         if (answer->items.items[i].number > last)
             last = answer->items.items[i].number;

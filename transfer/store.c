@@ -625,6 +625,14 @@ const char *store_url(const struct store *store)
     return store->url;
 }
 
+int store_presign(struct store *store, const char *key, uint32_t seconds,
+                  struct text *url, struct error *err)
+{
+    if (store->kind->presign == NULL)
+        return error_set(err, ERROR_USAGE, 0, "%s has no links", store->url);
+    return store->kind->presign(store, key, seconds, url, err);
+}
+
 const char *store_region(const struct store *store)
 {
     return store->kind->region != NULL ? store->kind->region(store) : "";

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/loop.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "transfer/budget.h"
 #include "transfer/concurrency.h"
 #include "transfer/s3_options.h"
@@ -42,7 +43,8 @@ enum store_verb {
     STORE_UPLOAD_PART,     /* key, upload_id, part, body -> etag, crc32c */
     STORE_COMPLETE_UPLOAD, /* key, upload_id, parts, size -> etag */
     STORE_ABORT_UPLOAD,    /* key, upload_id; one that is gone already is a success */
-    STORE_LIST_PARTS,      /* key, upload_id, cursor -> items (number, size, etag) */
+    STORE_LIST_PARTS,      /* key, upload_id, cursor -> items (number, size, etag),
+                              swept_ms */
     STORE_LIST_UPLOADS,    /* key: a prefix (NAME/vN/) or an exact key, cursor -> items
                               (key,    upload_id); no order */
     STORE_LIST,      /* key: a prefix, "" or with a '/' at the end, is_flat, cursor ->
@@ -187,6 +189,8 @@ struct store_op {
         uint64_t size;  /* head: of the object; get: of the whole object */
         int64_t modified_ms;      /* by the store's clock */
         int64_t date_ms;          /* now, by the store's clock */
+        int64_t swept_ms;         /* when the store itself will abort the upload; 0: it
+                                     does not say */
         struct store_item *items; /* owned by the op until started again or cleared */
         size_t n_items;
         unsigned attempts;
@@ -315,6 +319,11 @@ void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
 
 const struct store_limits *store_limits(const struct store *store);
 const char *store_url(const struct store *store);
+
+/* A link that lets anybody get this object for so many seconds (1 to 604,800), signed with
+ * the keys of now.  ERROR_USAGE where the store has no links. */
+int store_presign(struct store *store, const char *key, uint32_t seconds,
+                  struct text *url, struct error *err);
 
 /* The region that requests are signed for, which the store may have told; "" where there
  * are none.  Valid until the next request. */

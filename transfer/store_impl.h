@@ -50,6 +50,10 @@ struct store_kind {
      * NULL: attempts are short. */
     void (*drop)(struct store *store);
 
+    /* As store_presign() has it; NULL: it has no links. */
+    int (*presign)(struct store *store, const char *key, uint32_t seconds,
+                   struct text *url, struct error *err);
+
     /* As store_region() has it; NULL: there are none. */
     const char *(*region)(const struct store *store);
 

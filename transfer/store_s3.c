@@ -385,6 +385,28 @@ static void s3_drop(struct store *store)
     http_drop_connections(s3->http);
 }
 
+static int s3_presign(struct store *store, const char *key, uint32_t seconds,
+                      struct text *url, struct error *err)
+{
+    struct s3 *s3 = store->impl;
+    struct text path = {0};
+    struct sigv4_request request = {
+        .method = "GET", .host = s3_address_host(&s3->address), .time_s = s3_now_s(s3)};
+    bool is_signed;
+
+    if (s3_ready_signer(s3, &is_signed, err) != 0)
+        return -1;
+    s3_address_path(&s3->address, key, &path);
+    request.path = text_string(&path);
+    text_add_format(url, "%s%s", s3->address.origin, request.path);
+    if (is_signed) {
+        text_add(url, "?");
+        sigv4_presign(&s3->signer, &request, seconds, url);
+    }
+    text_free(&path);
+    return 0;
+}
+
 static const char *s3_region(const struct store *store)
 {
     const struct s3 *s3 = store->impl;
@@ -400,6 +422,7 @@ const struct store_kind store_s3_kind = {
     .close = s3_close,
     .drop = s3_drop,
     .region = s3_region,
+    .presign = s3_presign,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
     .end_list = s3_list_end,

@@ -24,14 +24,20 @@ async def create(call):
         if upload.algorithm:
             answer_headers["x-amz-checksum-algorithm"] = upload.algorithm.upper()
             answer_headers["x-amz-checksum-type"] = upload.checksum_type
-    if call.behaviour.abort_days:
-        answer_headers["x-amz-abort-date"] = http_date(call.now() + 86400 * call.behaviour.abort_days)
-        answer_headers["x-amz-abort-rule-id"] = "sweep"
+    answer_headers.update(sweep_headers(call, upload))
     await call.before_commit()
     bucket.uploads[upload.id] = upload
     call.entry["uploadId"] = upload.id
     inner = tag("Bucket", bucket.name) + tag("Key", call.key) + tag("UploadId", upload.id)
     return Answer(body=document("InitiateMultipartUploadResult", inner), headers=answer_headers)
+
+
+def sweep_headers(call, upload):
+    """A lifecycle rule removes it: said by CreateMultipartUpload and ListParts."""
+    if not call.behaviour.abort_days:
+        return {}
+    return {"x-amz-abort-date": http_date(upload.initiated + 86400 * call.behaviour.abort_days),
+            "x-amz-abort-rule-id": "sweep"}
 
 
 def set_checksum(call, upload):
@@ -285,4 +291,4 @@ async def list_parts(call):
         fields += "".join(tag("Checksum" + n.upper(), checksum.text(d)) for n, d in part.checksums.items()
                           if n == upload.algorithm)
         inner += f"<Part>{fields}</Part>"
-    return Answer(body=document("ListPartsResult", inner), headers=XML)
+    return Answer(body=document("ListPartsResult", inner), headers={**XML, **sweep_headers(call, upload)})

@@ -35,6 +35,7 @@ struct world {
     struct memory_store store;
     struct store_limits limits;
     struct landing landing;
+    struct placing placing;
     uint8_t bytes[SIZE_MAX_BYTES];
     struct digest digests[SIZE_MAX_BYTES];
     struct manifest_line line;
@@ -253,6 +254,7 @@ static void run(struct world *w, unsigned cancel_after)
     struct fetch_options options = {.loop = &w->loop,
                                     .store = w->store.store,
                                     .landing = &w->landing,
+                                    .placing = &w->placing,
                                     .prefix = "NAME/v1/",
                                     .ready = on_ready,
                                     .moved = on_moved,
@@ -263,6 +265,7 @@ static void run(struct world *w, unsigned cancel_after)
     w->is_done = w->is_cancelled = false;
     w->moved = w->kept = 0;
     store_on_room(w->store.store, on_ready, w);
+    placing_init(&w->placing, &w->loop, &w->landing);
     w->fetch = fetch_new(&options, &w->line);
     fetch_start(w->fetch);
     for (unsigned step = 0; !w->is_done; step++) {
