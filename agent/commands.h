@@ -24,6 +24,7 @@ int command_list(const struct command_context *c);
 int command_status(const struct command_context *c);
 int command_stop(const struct command_context *c);
 int command_clearcache(const struct command_context *c);
+int command_completion(const struct command_context *c);
 int command_diff(const struct command_context *c);
 int command_files(const struct command_context *c);
 int command_url(const struct command_context *c);

@@ -37,6 +37,9 @@ static command_fn *const commands[] = {
     [COMMAND_CREDENTIAL] = command_credential,
     [COMMAND_CREDENTIAL_CREATE] = command_credential,
     [COMMAND_CREDENTIAL_DELETE] = command_credential,
+    [COMMAND_COMPLETION_BASH] = command_completion,
+    [COMMAND_COMPLETION_ZSH] = command_completion,
+    [COMMAND_COMPLETION_FISH] = command_completion,
 };
 
 /* Many files, many connections: take what the system gives. */
@@ -54,7 +57,9 @@ static void raise_descriptor_limit(void)
 static bool chooses_cluster(const struct options *o)
 {
     return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE &&
-           o->command != COMMAND_CREDENTIAL && o->command != COMMAND_CREDENTIAL_DELETE;
+           o->command != COMMAND_CREDENTIAL &&
+           o->command != COMMAND_CREDENTIAL_DELETE &&
+           o->command < COMMAND_COMPLETION_BASH;
 }
 
 static int run(const struct options *o)

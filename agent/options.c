@@ -215,8 +215,13 @@ static int find_words(struct parser *p)
         return unknown_group(p, word);
     p->subword = next_word(p, p->word);
     p->command = find_command(p->group, p->subword != 0 ? p->argv[p->subword] : NULL);
-    if (p->command != NULL)
+    if (p->command != NULL || (p->subword == 0 && wants_help(p)))
         return 0;
+    if (p->subword == 0)
+        return error_set(p->err, ERROR_USAGE, 0,
+                         "grid %s needs a word more, for example %s; grid %s --help "
+                         "lists them",
+                         p->group->word, p->group->example, p->group->word);
     return unknown_word(p, "command", p->argv[p->subword], "",
                         nearest_command(p->group, p->argv[p->subword]));
 }
@@ -324,7 +329,7 @@ static int check(struct parser *p)
 
 static int parse_command(struct parser *p)
 {
-    if (find_words(p) != 0 || p->command == NULL)
+    if (find_words(p) != 0)
         return -1;
     if (wants_help(p)) {
         p->o->command = COMMAND_HELP;

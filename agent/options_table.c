@@ -348,6 +348,15 @@ static const struct command_spec commands[] = {
     {COMMAND_CREDENTIAL_DELETE, "credential", "delete", "ID", 1, 1,
      "Forget a role; the role itself stays", NULL, "grid credential delete reader",
      NULL},
+    {COMMAND_COMPLETION_BASH, "completion", "bash", "", 0, 0,
+     "Print the script that completes grid's words in bash",
+     "For this shell: source <(grid completion bash)\n", "grid completion bash", NULL},
+    {COMMAND_COMPLETION_ZSH, "completion", "zsh", "", 0, 0,
+     "Print the script that completes grid's words in zsh",
+     "For this shell: source <(grid completion zsh)\n", "grid completion zsh", NULL},
+    {COMMAND_COMPLETION_FISH, "completion", "fish", "", 0, 0,
+     "Print the script that completes grid's words in fish",
+     "For this shell: grid completion fish | source\n", "grid completion fish", NULL},
 };
 
 static const struct group_spec groups[] = {
@@ -362,6 +371,8 @@ static const struct group_spec groups[] = {
      NULL},
     {"credential", "Roles that open private buckets", COMMAND_CREDENTIAL,
      "grid credential create --type s3", "credentials"},
+    {"completion", "Scripts that complete the words of grid in a shell", COMMAND_HELP,
+     "grid completion bash", NULL},
 };
 
 const struct command_spec *options_commands(size_t *n)

@@ -50,7 +50,7 @@ struct command_spec {
 
 struct group_spec {
     const char *word, *summary;
-    enum command alone; /* what the word alone does */
+    enum command alone; /* what the word alone does; COMMAND_HELP: nothing */
     const char *example;
     const char *alias; /* another word for it, or NULL */
 };
