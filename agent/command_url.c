@@ -174,7 +174,7 @@ static void take_links(void *ctx, const struct contents_batch *batch,
 /* The store forgets who signed, but not when their keys end. */
 static void warn_of_keys(const struct search *s)
 {
-    const struct credentials *keys = &s->agent->cluster_store.keys;
+    const struct credentials *keys = &s->agent->cluster_store.keys.now;
     int64_t end_ms = s->now_ms + (int64_t)s->options->presign_ms;
     struct text words = {0};
     char time[TEXT_TIME_MAX];

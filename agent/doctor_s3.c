@@ -130,7 +130,7 @@ static void tell_connection(struct visit *v)
 
 static void tell_keys(struct visit *v)
 {
-    const struct credentials *keys = &v->a->cluster_store.keys;
+    const struct credentials *keys = &v->a->cluster_store.keys.now;
 
     doctor_ok(v->d, "credentials", "%s is known there; from %s", keys->access_key,
               keys->origin);
@@ -340,21 +340,19 @@ static int try_upload(struct visit *v, const char *key, struct error *err)
     struct store_op begin = {
         .verb = STORE_CREATE_UPLOAD, .key = key, .size = PIECE, .part_size = PIECE};
     struct store_op abort_op = {.verb = STORE_ABORT_UPLOAD, .key = key};
-    char upload_id[STORE_UPLOAD_ID_MAX];
     struct error ignored;
     int status = agent_do(v->a, &begin, err);
+    bool is_begun = status == 0;
 
-    memcpy(upload_id, begin.answer.upload_id, sizeof upload_id);
+    if (is_begun)
+        status = complete_upload(v, key, begin.answer.upload_id, err);
+    if (is_begun && status != 0) {
+        abort_op.upload_id = begin.answer.upload_id;
+        (void)agent_do(v->a, &abort_op, &ignored);
+        store_op_clear(&abort_op);
+    }
     store_op_clear(&begin);
-    if (status != 0)
-        return -1;
-    status = complete_upload(v, key, upload_id, err);
-    if (status == 0)
-        return read_back(v, key, err);
-    abort_op.upload_id = upload_id;
-    (void)agent_do(v->a, &abort_op, &ignored);
-    store_op_clear(&abort_op);
-    return -1;
+    return status == 0 ? read_back(v, key, err) : -1;
 }
 
 static void check_multipart(struct visit *v)

@@ -27,6 +27,7 @@ struct logind {
     char *only, *except; /* lists of users; NULL: not said */
 };
 
+/* key: in lower case, as ini.h keeps them. */
 static void take(char **setting, const struct ini *ini, const char *key)
 {
     const char *value = ini_get(ini, "Login", key);
@@ -57,9 +58,9 @@ static bool read_file(struct logind *l, const char *path)
     bool is_there = access(path, R_OK) == 0;
 
     if (is_there && ini_open(&ini, path, &ignored) == 0) {
-        take(&kills, ini, "KillUserProcesses");
-        take(&l->only, ini, "KillOnlyUsers");
-        take(&l->except, ini, "KillExcludeUsers");
+        take(&kills, ini, "killuserprocesses");
+        take(&l->only, ini, "killonlyusers");
+        take(&l->except, ini, "killexcludeusers");
         if (kills != NULL)
             l->kills = is_yes(kills);
     }
