@@ -61,6 +61,7 @@ void credential_http_start(struct credential_http *h)
         .method = h->method,
         .url = h->url,
         .headers = h->headers,
+        .body = h->question,
         .stall_ms = (long)h->timeout_ms,
         .answer_max = ANSWER_MAX,
         .done = on_answer,

@@ -17,6 +17,7 @@ struct credential_http {
     const char *method;
     const char *url;
     const char *headers[CREDENTIAL_HTTP_HEADERS_MAX + 1]; /* NULL behind the last */
+    struct span question;                                 /* the body of a POST */
     const char *ca_file;                                  /* or NULL */
     unsigned timeout_ms;     /* for the connection, and for each silence */
     bool is_direct;          /* it is beside us: through no proxy */

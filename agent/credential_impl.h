@@ -53,4 +53,21 @@ int credential_json_sso(struct credentials *out, const struct text *json,
 int credential_json_token(char **token, int64_t *expires_at_ms, const char *json,
                           struct error *err);
 
+/* How that token is renewed; false where the file does not say, or not any more. */
+bool credential_json_renewal(struct credential_renewal *out, const char *json,
+                             int64_t now_ms);
+
+/* A fresh token, from the answer of SSO OIDC's CreateToken. */
+struct credential_fresh {
+    char *token, *refresh_token; /* the latter may be NULL: the old one stays */
+    int64_t ends_ms;
+};
+int credential_json_fresh(struct credential_fresh *out, const struct text *json,
+                          int64_t now_ms, struct error *err);
+
+/* The file's content with that token in it; -1 where the old one is none. */
+int credential_json_exchange(struct text *out, const char *old,
+                             const struct credential_fresh *fresh);
+void credential_fresh_free(struct credential_fresh *fresh); /* and wipe */
+
 #endif

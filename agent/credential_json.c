@@ -3,11 +3,13 @@
  * what is wrong may be the place of a secret.  (But for the Code of an instance, which is
  * a word of the service's.)
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
 
 #include "agent/credential_impl.h"
+#include "base/mem.h"
 
 static int refuse(struct error *err, const char *what)
 {
@@ -118,4 +120,102 @@ int credential_json_token(char **token, int64_t *expires_at_ms, const char *json
     *token = status == 0 ? text_take(&copy) : NULL;
     cJSON_Delete(root);
     return status;
+}
+
+/* ---- a token that is renewed ---- */
+
+static char *copy(const char *string)
+{
+    return string != NULL && *string != '\0' ? mem_copy_string(string) : NULL;
+}
+
+static bool is_text(const char *string)
+{
+    return string != NULL && text_is_utf8(string, strlen(string));
+}
+
+bool credential_json_renewal(struct credential_renewal *out, const char *json,
+                             int64_t now_ms)
+{
+    cJSON *root = cJSON_Parse(json);
+    const char *ends = string_of(root, "registrationExpiresAt");
+    const char *id = string_of(root, "clientId");
+    const char *secret = string_of(root, "clientSecret");
+    const char *refresh = string_of(root, "refreshToken");
+    int64_t ends_ms;
+    bool can = ends != NULL && parse_time(ends, &ends_ms) == 0 && ends_ms > now_ms &&
+               is_text(id) && is_text(secret) && is_text(refresh);
+
+    if (can) {
+        out->client_id = mem_copy_string(id);
+        out->client_secret = mem_copy_string(secret);
+        out->refresh_token = mem_copy_string(refresh);
+    }
+    cJSON_Delete(root);
+    return can;
+}
+
+int credential_json_fresh(struct credential_fresh *out, const struct text *json,
+                          int64_t now_ms, struct error *err)
+{
+    cJSON *root = cJSON_ParseWithLength(text_string(json), json->size);
+    const char *token = string_of(root, "accessToken");
+    const cJSON *life = cJSON_GetObjectItemCaseSensitive(root, "expiresIn");
+    int status = 0;
+
+    if (token == NULL || *token == '\0' || strpbrk(token, "\r\n") != NULL ||
+        !cJSON_IsNumber(life) || life->valuedouble <= 0 || life->valuedouble > 1e9)
+        status = refuse(err, "the answer has no token in it");
+    if (status == 0) {
+        out->token = mem_copy_string(token);
+        out->refresh_token = copy(string_of(root, "refreshToken"));
+        out->ends_ms = now_ms + (int64_t)(life->valuedouble * 1000);
+    }
+    cJSON_Delete(root);
+    return status;
+}
+
+static void put(cJSON *root, const char *name, const char *value)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(root, name);
+    cJSON_AddStringToObject(root, name, value);
+}
+
+int credential_json_exchange(struct text *out, const char *old,
+                             const struct credential_fresh *fresh)
+{
+    cJSON *root = cJSON_Parse(old);
+    char ends[TEXT_TIME_MAX];
+    char *json = NULL;
+
+    if (cJSON_IsObject(root)) {
+        text_time(ends, fresh->ends_ms / 1000 * 1000);
+        memcpy(strchr(ends, '.'), "Z", 2); /* whole seconds, as the AWS tools write */
+        put(root, "accessToken", fresh->token);
+        put(root, "expiresAt", ends);
+        if (fresh->refresh_token != NULL)
+            put(root, "refreshToken", fresh->refresh_token);
+        json = cJSON_PrintUnformatted(root);
+    }
+    cJSON_Delete(root);
+    if (json == NULL)
+        return -1;
+    text_add(out, json);
+    explicit_bzero(json, strlen(json));
+    cJSON_free(json);
+    return 0;
+}
+
+static void wipe(char *secret)
+{
+    if (secret != NULL)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
+void credential_fresh_free(struct credential_fresh *fresh)
+{
+    wipe(fresh->token);
+    wipe(fresh->refresh_token);
+    memset(fresh, 0, sizeof *fresh);
 }

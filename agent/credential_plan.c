@@ -194,12 +194,14 @@ static void settle_services(struct planner *p, const struct cluster *cluster)
     static const char *const regions[] = {"AWS_REGION", "AWS_DEFAULT_REGION"};
     static const char *const bundles[] = {"AWS_CA_BUNDLE", "AWS_CA_BUNDLE"};
     static const char *const sts[] = {"AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"};
+    static const char *const oidc[] = {"AWS_ENDPOINT_URL_SSO_OIDC", "AWS_ENDPOINT_URL"};
     static const char *const sso[] = {"AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL"};
 
     p->plan->region = choose(p, cluster->region, regions, "region");
     p->plan->ca_file = choose(p, NULL, bundles, "ca_bundle");
     p->plan->sts_endpoint = choose(p, NULL, sts, "endpoint_url");
     p->plan->sso_endpoint = choose(p, NULL, sso, "endpoint_url");
+    p->plan->oidc_endpoint = choose(p, NULL, oidc, "endpoint_url");
 }
 
 /* ---- the face ---- */
@@ -283,6 +285,11 @@ void credential_plan_free(struct credential_plan *plan)
     credentials_free(&plan->keys);
     wipe(plan->token);
     wipe(plan->authorization);
+    free(plan->oidc_endpoint);
+    free(plan->renewal.file);
+    free(plan->renewal.client_id);
+    wipe(plan->renewal.client_secret);
+    wipe(plan->renewal.refresh_token);
     credential_role_free(&plan->web);
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
         free(strings[i]);

@@ -28,6 +28,12 @@ struct credential_role {
     char *profile;                               /* that has it; NULL: none */
 };
 
+/* How a token of `aws sso login` is exchanged for a fresh one, without a browser. */
+struct credential_renewal {
+    char *file; /* that the token is in; NULL: that need not be, or cannot */
+    char *client_id, *client_secret, *refresh_token;
+};
+
 struct credential_plan {
     enum credential_base base;
     const char *provider; /* as in struct credentials */
@@ -39,6 +45,8 @@ struct credential_plan {
     char *token;             /* WEB_IDENTITY, SSO */
     struct credential_role web;
     char *sso_account, *sso_role, *sso_region;
+    int64_t token_ends_ms; /* SSO */
+    struct credential_renewal renewal;
     char *url, *authorization; /* CONTAINER; INSTANCE: where it is */
 
     /* To be assumed with the base's keys, one after the other. */
@@ -46,7 +54,7 @@ struct credential_plan {
     size_t n_roles;
 
     /* How to reach STS and the SSO portal; NULL: AWS's own. */
-    char *region, *ca_file, *sts_endpoint, *sso_endpoint;
+    char *region, *ca_file, *sts_endpoint, *sso_endpoint, *oidc_endpoint;
 };
 
 /* How to look. */

@@ -39,6 +39,10 @@ void credential_ask_clear(struct credential_ask *ask)
     credential_http_clear(&ask->http);
     credential_process_clear(&ask->process);
     credentials_free(&ask->keys);
+    if (ask->body.data != NULL)
+        explicit_bzero(ask->body.data, ask->body.size);
+    text_free(&ask->body);
+    credential_fresh_free(&ask->fresh);
     free(ask->url);
     free(ask->role);
     if (ask->header.data != NULL)

@@ -2,6 +2,7 @@
 #define AGENT_CREDENTIAL_PROVIDER_H
 
 #include "agent/credential_http.h"
+#include "agent/credential_impl.h"
 #include "agent/credential_plan.h"
 #include "agent/credential_process.h"
 
@@ -28,7 +29,10 @@ struct credential_ask {
     struct credential_process process;
     unsigned step, attempts;
     char *url, *role;
-    struct text header;
+    struct text header, body;
+    struct credential_fresh fresh; /* SSO: in place of the plan's token */
+    void (*renewed)(struct credential_ask *ask);
+    struct work work;
     bool is_cancelled;
 };
 
@@ -36,6 +40,11 @@ void credential_container_ask(struct credential_ask *ask);
 void credential_instance_ask(struct credential_ask *ask);
 void credential_sso_ask(struct credential_ask *ask);
 void credential_process_ask(struct credential_ask *ask);
+
+/* Part of SSO: have its token renewed, and written where it came from, then renewed(ask);
+ * where that fails the old one is used for as long as it is good. */
+void credential_token_renew(struct credential_ask *ask,
+                            void (*renewed)(struct credential_ask *ask));
 
 /* Of any of them. */
 void credential_ask_cancel(struct credential_ask *ask);

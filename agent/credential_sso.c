@@ -1,8 +1,10 @@
 /*
+ *   [renew the token -->] ask the portal --> keys
+ *
  * IAM Identity Center: `aws sso login` leaves a token in ~/.aws/sso/cache, in a file that
  * is called after the session, or the start url where the profile has no session; the
  * portal gives a role's keys for it (GetRoleCredentials).  Logging in takes a browser and
- * is left to the AWS tools.
+ * is left to the AWS tools; a session's token is renewed without one (credential_token.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +16,7 @@
 #include "base/mem.h"
 #include "manifest/digest_sha1.h"
 
-enum { TIMEOUT_MS = 10 * 1000 };
+enum { TIMEOUT_MS = 10 * 1000, RENEW_MS = 15 * 60 * 1000 /* before its end */ };
 
 /* ---- the plan ---- */
 
@@ -46,27 +48,45 @@ static char *token_file(const char *name)
     return path;
 }
 
-static int read_token(struct planner *p, const char *name)
+/* Tokens of a session can be renewed; those of a start url alone cannot. */
+static int judge_token(struct planner *p, char **file, const char *json,
+                       bool is_session)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000;
+    struct credential_plan *plan = p->plan;
+
+    log_hide(plan->token);
+    if (is_session && plan->token_ends_ms - now_ms < RENEW_MS &&
+        credential_json_renewal(&plan->renewal, json, now_ms)) {
+        plan->renewal.file = *file;
+        *file = NULL;
+        log_hide(plan->renewal.client_secret);
+        log_hide(plan->renewal.refresh_token);
+        return 0;
+    }
+    return plan->token_ends_ms > now_ms
+               ? 0
+               : log_in(p->profile, "its SSO login has run out", p->err);
+}
+
+static int read_token(struct planner *p, const char *name, bool is_session)
 {
     char *file = token_file(name), *json = NULL;
-    int64_t expires_at_ms = 0;
     struct error ignored;
     int status = -1;
 
     if (file != NULL)
         status = credential_read_file(&json, file, "token", &ignored);
     if (status == 0)
-        status = credential_json_token(&p->plan->token, &expires_at_ms, json, &ignored);
+        status = credential_json_token(&p->plan->token, &p->plan->token_ends_ms, json,
+                                       &ignored);
+    status = status == 0 ? judge_token(p, &file, json, is_session)
+                         : log_in(p->profile, "nobody is logged in to its SSO", p->err);
     if (json != NULL)
         explicit_bzero(json, strlen(json));
     free(json);
     free(file);
-    if (status != 0)
-        return log_in(p->profile, "nobody is logged in to its SSO", p->err);
-    log_hide(p->plan->token);
-    if (expires_at_ms / 1000 <= (int64_t)time(NULL))
-        return log_in(p->profile, "its SSO login has run out", p->err);
-    return 0;
+    return status;
 }
 
 static int missing(const struct planner *p, const char *key)
@@ -97,7 +117,7 @@ static int take(struct planner *p, const char *session)
     p->plan->sso_region = mem_copy_string(region);
     p->plan->sso_account = mem_copy_string(account);
     p->plan->sso_role = mem_copy_string(role);
-    return read_token(p, session != NULL ? session : start);
+    return read_token(p, session != NULL ? session : start, session != NULL);
 }
 
 int credential_sso_plan(struct planner *p)
@@ -175,11 +195,14 @@ static void make_url(struct credential_ask *ask)
     ask->url = text_take(&url);
 }
 
-void credential_sso_ask(struct credential_ask *ask)
+static void ask_portal(struct credential_ask *ask)
 {
+    const char *token = ask->fresh.token != NULL ? ask->fresh.token : ask->plan->token;
+
     make_url(ask);
+    credential_http_clear(&ask->http); /* of the renewal */
     text_clear(&ask->header);
-    text_add_format(&ask->header, "x-amz-sso_bearer_token: %s", ask->plan->token);
+    text_add_format(&ask->header, "x-amz-sso_bearer_token: %s", token);
     ask->http = (struct credential_http){
         .loop = ask->loop,
         .method = "GET",
@@ -191,4 +214,12 @@ void credential_sso_ask(struct credential_ask *ask)
         .ctx = ask,
     };
     credential_http_start(&ask->http);
+}
+
+void credential_sso_ask(struct credential_ask *ask)
+{
+    if (ask->plan->renewal.file != NULL)
+        credential_token_renew(ask, ask_portal);
+    else
+        ask_portal(ask);
 }

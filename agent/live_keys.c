@@ -61,8 +61,10 @@ static void take_found(struct live_keys *k)
     k->now = *found;
     memset(found, 0, sizeof *found);
     k->due_at_ms = due_at(&k->now);
-    if (!is_new && k->due_at_ms > 0 && k->due_at_ms < clock_ms())
-        k->due_at_ms = due_again_at(&k->now);
+    if (k->due_at_ms == 0 || k->due_at_ms > clock_ms())
+        return;
+    /* By a clock that is far ahead all keys have ended when they come. */
+    k->due_at_ms = is_new ? clock_ms() + PAUSE_MS : due_again_at(&k->now);
 }
 
 static void bear(struct live_keys *k)

@@ -31,9 +31,9 @@ struct role_access {
 };
 
 /*
- * The role (NULL: none, for role_access_account()) and the cluster must outlive *r.  A
- * file:// cluster has no keys: then it is
- * those of the AWS tools.  Blocks (it reads the AWS tools' settings).
+ * The role (NULL: none, for role_access_account()) and the cluster must outlive *r, which
+ * was zeroed and stays where it is.  A file:// cluster has no keys: then it is those of
+ * the AWS tools.  Blocks (it reads the AWS tools' settings).
  */
 void role_access_init(struct role_access *r, const struct config_role *role,
                       const struct cluster *cluster, const struct paths *paths,

@@ -20,7 +20,7 @@ from gridtest import write
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "fake"))
 
-from key_services import Container, Instance, SsoPortal, iso  # noqa: E402
+from key_services import Container, Instance, SsoOidc, SsoPortal, iso  # noqa: E402
 
 TOKEN, SSO_TOKEN = "web-identity-token-of-the-test", "sso-token-of-the-test"
 ACCOUNT = "000000000001"
@@ -32,7 +32,7 @@ def boto_key(env, profile=None):
     make = botocore.session.Session.create_client
 
     def create_client(self, service, **more):  # of this age it knows no AWS_ENDPOINT_URL_...
-        return make(self, service, **{"endpoint_url": env.get("AWS_ENDPOINT_URL_" + service.upper()), **more})
+        return make(self, service, **{"endpoint_url": env.get("AWS_ENDPOINT_URL_" + service.upper().replace("-", "_")), **more})
 
     with mock.patch.dict(os.environ, {"AWS_DEFAULT_REGION": "us-east-1", **env}, clear=True), \
             mock.patch.object(botocore.session.Session, "create_client", create_client), \
@@ -170,6 +170,17 @@ class Keys:
         self.grid.env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = service.url
         self.grid.env.pop("AWS_EC2_METADATA_DISABLED")
         return service
+
+    def sso_renewable(self, life_s=-5, registered_s=3600, profile="default"):
+        """A session whose token can be renewed."""
+        portal = self.sso_session(profile)
+        oidc = SsoOidc(portal)
+        self.services.append(oidc)
+        self.grid.env["AWS_ENDPOINT_URL_SSO_OIDC"] = oidc.url
+        self.sso_token("my-session", life_s, clientId="client-of-the-test", clientSecret="client-secret",
+                       refreshToken="refresh-0", registrationExpiresAt=iso(time.time() + registered_s),
+                       startUrl="https://portal.test/start")
+        return portal, oidc
 
     # ---- who won
 

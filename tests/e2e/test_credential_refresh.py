@@ -14,13 +14,14 @@ from test_s3_keys import states, waits
 from test_s3_resume import full_speed, lasting_tree, slowly
 
 pytestmark = [needs_s3, pytest.mark.fast]
-LIFE_S, GRACE_S = 2, 4
+LIFE_S, GRACE_S = 4, 8
 
 
 @pytest.fixture
 def place(keys, tree):  # noqa: F811
     lasting_tree(tree, big=48 << 20)
     slowly(keys.server)
+    keys.server.options(bytes_per_s=10 << 20)  # eight seconds, so that keys end in between
     return keys.place
 
 
@@ -41,6 +42,7 @@ def test_fetched_anew_in_time(keys, place, grid, tree):  # noqa: F811
     assert len(container.log) >= 2 and {status for _, _, status in container.log} == {200}
     assert refusals(keys.server) == []
     assert "waiting_credentials" not in json.dumps(result.events)
+    full_speed(keys.server)
     place.check("tree", tree)
 
 
@@ -52,6 +54,7 @@ def test_roles_are_assumed_anew_in_time(keys, place, grid, tree):  # noqa: F811
     assumed = [e for e in keys.server.log() if (e["op"] or "").startswith("AssumeRole")]
     assert len(assumed) >= 2 and {e["status"] for e in assumed} == {200}
     assert refusals(keys.server) == []
+    full_speed(keys.server)
     place.check("tree", tree)
 
 
@@ -71,6 +74,7 @@ def test_a_service_in_trouble_while_the_old_keys_live(keys, place, grid, tree): 
     assert result.code == 0, result
     assert 500 in [status for _, _, status in container.log]
     assert refusals(keys.server) == [] and "waiting_credentials" not in states(running)
+    full_speed(keys.server)
     place.check("tree", tree)
 
 

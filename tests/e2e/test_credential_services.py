@@ -271,6 +271,45 @@ def test_a_login_that_is_over(keys, grid, spoil):  # noqa: F811
     assert len(portal.log) == (spoil == "revoked")
 
 
+def cached(grid):
+    file = next((grid.home / ".aws/sso/cache").iterdir())
+    assert file.stat().st_mode & 0o077 == 0
+    return json.loads(file.read_text())
+
+
+@pytest.mark.parametrize("life_s", [-5, 300])
+def test_a_token_is_renewed(keys, grid, life_s):  # noqa: F811
+    """And kept for the tools of AWS, which go on from there; and they for us."""
+    portal, oidc = keys.sso_renewable(life_s)
+    assert keys.user()["provider"] == "sso"
+    assert oidc.asked() == [("POST", "/token")]
+    kept = cached(grid)
+    assert kept["accessToken"] == "fresh-token-1" and kept["refreshToken"] == "refresh-1"
+    assert kept["startUrl"] == "https://portal.test/start" and kept["clientSecret"] == "client-secret"
+    assert keys.both() == ("ASIASSO0000000000000", "sso")
+    assert len(oidc.log) == 1, "good for an hour"
+    keys.sso_token("my-session", -5, **{k: v for k, v in kept.items() if k not in ("expiresAt", "region", "accessToken")})
+    assert keys.boto() == "ASIASSO0000000000000" and len(oidc.log) == 2
+    assert keys.user()["provider"] == "sso" and len(oidc.log) == 2
+
+
+def test_a_token_that_is_not_renewed(keys, grid):  # noqa: F811
+    """Refused, or nobody there: the old one while it is good."""
+    portal, oidc = keys.sso_renewable(300)
+    oidc.refresh_token = "another"
+    assert keys.user()["provider"] == "sso"
+    oidc.trouble = [500] * 10
+    assert keys.user()["provider"] == "sso"
+    keys.sso_renewable(-5)[1].refresh_token = "another"
+    refused(grid, "its SSO login has run out; log in: aws sso login --profile default", code=75)
+
+
+def test_a_registration_that_is_over(keys, grid):  # noqa: F811
+    portal, oidc = keys.sso_renewable(-5, registered_s=-5)
+    refused(grid, "log in: aws sso login --profile default", code=75)
+    assert oidc.log == [] and portal.log == []
+
+
 def test_a_role_that_the_portal_does_not_give(keys, grid):  # noqa: F811
     portal = keys.sso_session()
     portal.role = "another-role"

@@ -27,7 +27,7 @@ class Refused(Exception):
 class KeyService(ThreadingHTTPServer):
     """Listens where the thread that makes it is (netns.inside)."""
 
-    daemon_threads = True
+    daemon_threads, takes_body = True, False
 
     def __init__(self, mint, address=("127.0.0.1", 0)):
         super().__init__(address, Handler)
@@ -59,8 +59,9 @@ class Handler(BaseHTTPRequestHandler):
         try:
             if self.server.trouble:  # statuses to answer with first, one a request
                 raise Refused(self.server.trouble.pop(0))
-            if body:
+            if body and not self.server.takes_body:
                 raise Refused(400, "no body is expected")
+            self.server.body = body
             reply = self.server.answer(self.command, parts.path, parse_qs(parts.query, keep_blank_values=True),
                                        self.headers)
             if not isinstance(reply, str):
@@ -165,6 +166,33 @@ class SsoPortal(KeyService):
         keys = self.mint()
         return {"roleCredentials": {"accessKeyId": keys["access_key"], "secretAccessKey": keys["secret"],
                                     "sessionToken": keys["token"], "expiration": int(keys["expires"] * 1000)}}
+
+
+class SsoOidc(KeyService):
+    """IAM Identity Center OIDC API Reference, CreateToken: a refresh token is good once."""
+
+    takes_body = True
+
+    def __init__(self, portal, client_id="client-of-the-test", client_secret="client-secret", **more):
+        self.portal, self.client, self.refresh_token, self.n = portal, (client_id, client_secret), "refresh-0", 0
+        super().__init__(None, **more)
+
+    def answer(self, method, path, query, headers):
+        if (method, path) != ("POST", "/token"):
+            raise Refused(404)
+        if not headers.get("Content-Type", "").startswith(("application/json", "application/x-amz-json-1.1")):
+            raise Refused(415)
+        form = json.loads(self.body)
+        if form.get("grantType") != "refresh_token":
+            raise refused(400, "UnsupportedGrantTypeException")
+        if (form["clientId"], form["clientSecret"]) != self.client:
+            raise refused(401, "InvalidClientException")
+        if form["refreshToken"] != self.refresh_token:
+            raise refused(400, "InvalidGrantException")
+        self.n += 1
+        self.refresh_token, self.portal.token = f"refresh-{self.n}", f"fresh-token-{self.n}"
+        return {"accessToken": self.portal.token, "expiresIn": 3600, "refreshToken": self.refresh_token,
+                "tokenType": "Bearer"}
 
 
 def refused(status, kind):

@@ -183,6 +183,21 @@ static void keys_that_end_are_fetched_before_that(void **state)
     assert_int_equal(count(f), 2);
 }
 
+static void a_clock_that_is_ahead_makes_no_storm(void **state)
+{
+    struct fixture *f = *state;
+    struct error err;
+
+    write_file(f, "life", "0");
+    assert_int_equal(live_keys_find(&f->keys, &err), 0);
+    for (int i = 0; i < 300; i++) {
+        assert_string_equal(given(f), "K1");
+        uv_run(&f->loop.uv, UV_RUN_NOWAIT);
+        usleep(1000);
+    }
+    assert_int_equal(count(f), 1);
+}
+
 static void a_failure_costs_nothing_while_the_old_ones_live(void **state)
 {
     struct fixture *f = *state;
@@ -329,6 +344,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(keys_without_an_end_are_fetched_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(keys_that_end_are_fetched_before_that, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(a_clock_that_is_ahead_makes_no_storm, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_failure_costs_nothing_while_the_old_ones_live,
                                         setup, teardown),
