@@ -18,6 +18,7 @@ struct cluster_store {
     struct s3_options s3; /* points into the members below */
     char *endpoint, *region, *ca_file;
     char *sts_endpoint; /* whom to ask about keys; NULL: AWS's own */
+    bool request_payer; /* set before it is settled */
 
     /* Private. */
     const struct paths *paths;

@@ -20,6 +20,7 @@
 #include "agent/json_line.h"
 #include "agent/memory.h"
 #include "agent/signals.h"
+#include "agent/source_access.h"
 
 /* As for an upload: a store that never answers may be misspelt; keys are renewed. */
 enum { CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 3600 * 1000, TICK_MS = 1000 };
@@ -30,6 +31,7 @@ struct downloading {
     const struct options *o;
     struct agent agent;
     struct version version;
+    struct source_access access; /* of what it refers to */
     struct signals *signals;
     struct download_summary summary;
     uv_timer_t ticker; /* --json */
@@ -282,6 +284,7 @@ static int run(struct downloading *d, struct error *err)
     struct download_options options = {.agent = &d->agent,
                                        .version = &d->version,
                                        .dir = d->o->positional[1],
+                                       .references = d->access.store,
                                        .problem = on_problem,
                                        .ctx = d};
     struct gauge_options shown = {.files = d->version.record.files,
@@ -313,6 +316,9 @@ static int download(struct downloading *d, const struct command_context *c)
 
     if (status == 0)
         status = find_version(d, &err);
+    if (status == 0)
+        status = source_access_open_references(&d->access, &d->agent, &d->version,
+                                               c->cluster, c->paths, &err);
     d->started_ms = loop_now_ms(&d->agent.loop);
     if (status == 0)
         status = run(d, &err);
@@ -337,6 +343,8 @@ int command_download(const struct command_context *c)
     code = download(&d, c);
     signals_stop(d.signals);
     version_free(&d.version);
+    source_access_close(&d.access, &d.agent);
     agent_close(&d.agent);
+    source_access_free(&d.access);
     return code;
 }

@@ -15,6 +15,7 @@
 #include "agent/figure.h"
 #include "agent/gauge.h"
 #include "agent/json_line.h"
+#include "agent/source_access.h"
 #include "agent/verify.h"
 
 enum { VERIFY_JOBS = 16 };
@@ -71,6 +72,10 @@ static void print_json(const struct manifest_line *l)
     json_line_u64(&line, "size", l->entry.stamp.size);
     json_line_time(&line, "modified", l->entry.stamp.mtime_ns / 1000000);
     add_hash(&line, l);
+    if (l->etag != NULL)
+        json_line_string(&line, "etag", l->etag);
+    if (l->ref != NULL)
+        json_line_string(&line, "ref", l->ref);
     if (l->entry.target != NULL)
         json_line_path(&line, "target", l->entry.target);
     json_line_end(&line);
@@ -136,7 +141,8 @@ int command_files(const struct command_context *c)
 
 struct search {
     const char *path;
-    char *key; /* of the file */
+    char *key; /* of the file, or where it is that the version refers to */
+    bool is_elsewhere;
     bool is_folder;
 };
 
@@ -154,7 +160,10 @@ static void take_search(void *ctx, const struct contents_batch *batch,
             s->is_folder = true;
         if (strcmp(l->entry.path, s->path) != 0)
             continue;
-        if (l->key != NULL)
+        s->is_elsewhere = l->ref != NULL;
+        if (l->ref != NULL)
+            text_add(&key, l->ref);
+        else if (l->key != NULL)
             text_add(&key, l->key);
         else
             text_add_format(&key, "data/%s", l->entry.path);
@@ -163,11 +172,14 @@ static void take_search(void *ctx, const struct contents_batch *batch,
     done(done_ctx, NULL);
 }
 
+/* url NULL: rest is all of it. */
 static void print_url(const struct options *o, const char *url, const char *rest)
 {
     struct text whole = {0}, line = {0};
 
-    text_add_format(&whole, "%s/%s", url, rest);
+    if (url != NULL)
+        text_add_format(&whole, "%s/", url);
+    text_add(&whole, rest);
     if (o->json) {
         json_line_begin(&line);
         json_line_string(&line, "url", text_string(&whole));
@@ -180,12 +192,18 @@ static void print_url(const struct options *o, const char *url, const char *rest
     text_free(&line);
 }
 
-static void print_folder_url(const struct options *o, const char *url, const char *path)
+/* Of a folder in it, or ("") of all that it holds. */
+static void print_folder_url(const struct options *o, const struct version *v,
+                             const char *url, const char *path)
 {
+    bool is_elsewhere = !v->record.copy;
     struct text rest = {0};
 
-    text_add_format(&rest, "data/%s/", path);
-    print_url(o, url, text_string(&rest));
+    text_add(&rest, is_elsewhere ? v->record.source_url : "data/");
+    text_add(&rest, path);
+    if (*path != '\0')
+        text_add(&rest, "/");
+    print_url(o, is_elsewhere ? NULL : url, text_string(&rest));
     text_free(&rest);
 }
 
@@ -202,9 +220,9 @@ static int print_url_of(struct agent *a, const struct version *v,
             error_set(err, ERROR_NOT_FOUND, 0, "there is no %s in %s version %" PRIu64,
                       path, v->name, v->number);
     if (status == 0 && s.key != NULL)
-        print_url(o, url, s.key);
+        print_url(o, s.is_elsewhere ? NULL : url, s.key);
     else if (status == 0)
-        print_folder_url(o, url, path);
+        print_folder_url(o, v, url, path);
     free(s.key);
     free(url);
     return status;
@@ -224,7 +242,7 @@ int command_url(const struct command_context *c)
             code = command_fail(c->options, &err);
     } else {
         char *url = catalog_url(&a, v.name, v.number);
-        print_url(c->options, url, "data/");
+        print_folder_url(c->options, &v, url, "");
         free(url);
     }
     version_free(&v);
@@ -271,14 +289,17 @@ static void print_verdict(const struct options *o, const struct version *v,
     if (s->problems > 0) {
         text_add_format(&line, "%" PRIu64 " of ", s->problems);
         figure_add_noun(&line, s->files, "file", "files");
-        text_add(&line, s->problems == 1 ? " is damaged\n" : " are damaged\n");
+        text_add(&line, !v->record.copy    ? " changed or gone\n"
+                        : s->problems == 1 ? " is damaged\n"
+                                           : " are damaged\n");
     } else {
         figure_add_noun(&line, s->files, "file", "files");
         text_add(&line, ", ");
         text_add_size(&line, s->bytes);
-        text_add(&line, o->deep ? ": every byte is as it was uploaded\n"
-                                : ": all present, sizes as in the manifest (--deep "
-                                  "reads the bytes)\n");
+        text_add(&line, !v->record.copy ? ": all where they were, and unchanged\n"
+                        : o->deep       ? ": every byte is as it was uploaded\n"
+                                  : ": all present, sizes as in the manifest (--deep "
+                                    "reads the bytes)\n");
     }
     fputs(text_string(&line), stdout);
     fflush(stdout);
@@ -288,6 +309,14 @@ static void print_verdict(const struct options *o, const struct version *v,
 /* Versions are immutable: nothing mends this one but its own bytes. */
 static void say_remedy(const struct version *v)
 {
+    if (!v->record.copy) {
+        fprintf(
+            stderr,
+            "It refers to what is at %s; make a new version of that: grid datastore "
+            "create %s --no-copy --name %s\n",
+            v->record.source_url, v->record.source_url, v->name);
+        return;
+    }
     fprintf(stderr,
             "Make a new version from the source (grid datastore create SOURCE --name "
             "%s),\nor put the objects back below %s/v%" PRIu64 "/ from a copy and "
@@ -329,6 +358,7 @@ int command_verify(const struct command_context *c)
                                      .jobs = VERIFY_JOBS,
                                      .found = on_finding,
                                      .ctx = &verifying};
+    struct source_access access = {0};
     struct version v;
     struct error err;
     int code = 0;
@@ -337,8 +367,16 @@ int command_verify(const struct command_context *c)
         return code;
     options.agent = &a;
     options.version = &v;
-    code = verify(&options, c->options, &err);
+    if (source_access_open_references(&access, &a, &v, c->cluster, c->paths, &err) !=
+        0) {
+        code = command_fail(c->options, &err);
+    } else {
+        options.references = access.store;
+        code = verify(&options, c->options, &err);
+    }
     version_free(&v);
+    source_access_close(&access, &a);
     agent_close(&a);
+    source_access_free(&access);
     return code;
 }

@@ -23,6 +23,7 @@ struct download_options {
     struct agent *agent;
     const struct version *version;
     const char *dir;
+    struct store *references; /* as verify.h has it */
     void (*problem)(void *ctx, const struct download_problem *problem);
     void *ctx;
 };

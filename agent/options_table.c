@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "agent/name.h"
+
 #include "base/span.h"
 
 /* Who takes an option. */
@@ -72,7 +74,7 @@ static const struct option_spec options[] = {
 
     /* what it is about */
     {CREATE, "source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
-     "a local folder or file", "./folder"},
+     "a local folder or file, or s3://BUCKET/PREFIX/", "./folder"},
     {CREATE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
      "name of the datastore (else from SOURCE)", "imagenet"},
     {REMOVE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
@@ -137,6 +139,11 @@ static const struct option_spec options[] = {
      "take a session that runs elsewhere", NULL},
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
      "send everything (as this version always does)", NULL},
+    {CREATE, "no-copy", NULL, OPTION_FLAG, offsetof(struct options, no_copy),
+     "refer to the objects of an s3:// source where they are; copy nothing", NULL},
+    {CREATE, "request-payer", NULL, OPTION_FLAG,
+     offsetof(struct options, request_payer), "pay for reading a requester-pays bucket",
+     NULL},
     {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
      "no new version when nothing has changed", NULL},
 };
@@ -191,6 +198,17 @@ static int check_create(struct options *o, struct error *err)
             err, ERROR_USAGE, 0,
             "SOURCE is missing: say what to upload, for example grid datastore "
             "create ./folder");
+    if (o->no_copy && name_scheme_of(o->source) != NAME_S3)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "--no-copy is for sources s3://BUCKET/PREFIX/: %.80s has to be "
+            "copied",
+            o->source);
+    if (o->files_from != NULL && name_scheme_of(o->source) != NAME_LOCAL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--files-from is for local folders: choose below %.80s with "
+                         "--include and --exclude",
+                         o->source);
     return check_output(o, err);
 }
 

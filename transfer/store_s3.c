@@ -385,6 +385,15 @@ static void s3_drop(struct store *store)
     http_drop_connections(s3->http);
 }
 
+/* AWS copies from region to region. */
+static bool s3_can_copy_from(const struct store *store, const struct store *from)
+{
+    const struct s3 *a = store->impl, *b = from->impl;
+
+    return (a->address.is_aws && b->address.is_aws) ||
+           strcmp(a->address.endpoint, b->address.endpoint) == 0;
+}
+
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs_max = JOBS_MAX,
@@ -394,5 +403,6 @@ const struct store_kind store_s3_kind = {
     .drop = s3_drop,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
+    .can_copy_from = s3_can_copy_from,
     .end_list = s3_list_end,
 };
