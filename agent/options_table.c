@@ -140,7 +140,7 @@ static const struct option_spec options[] = {
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
      "send everything (as this version always does)", NULL},
     {CREATE, "no-copy", NULL, OPTION_FLAG, offsetof(struct options, no_copy),
-     "refer to the objects of an s3:// source where they are; copy nothing", NULL},
+     "only refer to the objects of s3://BUCKET/PREFIX/", NULL},
     {CREATE, "request-payer", NULL, OPTION_FLAG,
      offsetof(struct options, request_payer), "pay for reading a requester-pays bucket",
      NULL},
@@ -256,7 +256,7 @@ static const struct command_spec commands[] = {
      "grid logout --cluster lab", NULL},
     {COMMAND_CREATE, "datastore", "create", "[SOURCE]", 0, 1,
      "Upload a folder or file as a new version of a datastore",
-     "SOURCE is a local folder or file.\n"
+     "SOURCE is a local folder or file, or s3://BUCKET/PREFIX/.\n"
      "Interrupted, the same command goes on where it stopped.  Rules of --exclude and\n"
      "--include are looked at in the order given; the last one that matches counts.\n",
      "grid datastore create --name imagenet ./imagenet_folder/", check_create},

@@ -86,6 +86,25 @@ static void drop_candidate(struct source_access *s)
     s->role = NULL;
 }
 
+static void stop_search(void *ctx)
+{
+    live_keys_interrupt(ctx);
+}
+
+/* Looking for the keys may take a while. */
+static int open_with_keys(struct source_access *s, struct agent *a,
+                          const struct store_options *options,
+                          const struct paths *paths, struct error *err)
+{
+    int status;
+
+    a->on_interrupt = stop_search;
+    a->interrupt_ctx = &s->keys.keys;
+    status = cluster_store_open(&s->keys, &s->store, options, &s->cluster, paths, err);
+    a->on_interrupt = NULL;
+    return status;
+}
+
 static void stop_role(void *ctx)
 {
     role_access_interrupt(ctx);
@@ -122,8 +141,7 @@ static int open_store(struct source_access *s, const struct candidate *c,
     options.connection_memory = budget_limit(s->budget);
     s->keys.request_payer = o->request_payer;
     if (c->role == NULL && !c->is_anonymous)
-        return cluster_store_open(&s->keys, &s->store, &options, &s->cluster, o->paths,
-                                  err);
+        return open_with_keys(s, o->agent, &options, o->paths, err);
     if (cluster_store_address(&s->keys, &s->cluster, err) != 0)
         return -1;
     s->keys.s3.keys = NULL;

@@ -1,3 +1,7 @@
+/*
+ * A local tree is opened on a worker: that reads its root.  Walking waits for each batch
+ * by running the loop; a signal meanwhile stops what it waits for.
+ */
 #include "agent/source_open.h"
 
 struct opening {

@@ -1,3 +1,6 @@
+/*
+ * One look is all: what the plan has of the object does not matter, only what is there.
+ */
 #include "transfer/reference.h"
 
 #include <stdlib.h>
