@@ -118,6 +118,12 @@ static void on_awaited(struct store_op *op, void *ctx)
 
 int agent_do(struct agent *a, struct store_op *op, struct error *err)
 {
+    return agent_do_at(a, a->store, op, err);
+}
+
+int agent_do_at(struct agent *a, struct store *store, struct store_op *op,
+                struct error *err)
+{
     struct wait wait = {false};
 
     if (a->signal != 0)
@@ -125,7 +131,7 @@ int agent_do(struct agent *a, struct store_op *op, struct error *err)
     op->done = on_awaited;
     op->ctx = &wait;
     a->awaited = op;
-    store_start(a->store, op);
+    store_start(store, op);
     loop_run_until(&a->loop, &wait.is_over);
     a->awaited = NULL;
     if (op->err.kind == ERROR_NONE)

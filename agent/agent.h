@@ -51,6 +51,10 @@ void agent_interrupt(struct agent *a, int signal);
 /* Start op and wait for it.  0, or -1 with *err set to what the store said. */
 int agent_do(struct agent *a, struct store_op *op, struct error *err);
 
+/* The same of another store. */
+int agent_do_at(struct agent *a, struct store *store, struct store_op *op,
+                struct error *err);
+
 /* Does the store check the bytes that it takes?  False only where probing (STORE_PROBE)
  * has found that it does not: then people are to be warned. */
 bool agent_store_verifies(const struct agent *a);

@@ -166,6 +166,7 @@ static void fetch(struct block *b)
     b->sink.write = sink_write;
     b->op.verb = STORE_GET;
     b->op.key = b->key;
+    b->op.version_id = b->line->version_id;
     b->op.offset = b->offset;
     b->op.size = b->size;
     b->op.sink = &b->sink;

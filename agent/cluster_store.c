@@ -93,6 +93,7 @@ int cluster_store_address(struct cluster_store *c, const struct cluster *cluster
         .region = c->region,
         .ca_file = c->ca_file,
         .bucket_owner = cluster->account,
+        .request_payer = c->request_payer,
         .keys = live_keys_give,
         .expired = live_keys_expired,
         .keys_ctx = &c->keys,

@@ -20,6 +20,7 @@ struct cluster_store {
         probes_anew; /* what is noted of the store does not count; set before opening */
     char *endpoint, *region, *ca_file;
     char *sts_endpoint; /* whom to ask about keys; NULL: AWS's own */
+    bool request_payer; /* set before it is settled */
 
     /* Private. */
     const struct paths *paths;

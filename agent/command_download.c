@@ -21,6 +21,7 @@
 #include "agent/json_line.h"
 #include "agent/memory.h"
 #include "agent/signals.h"
+#include "agent/source_access.h"
 
 /* As for an upload: a store that never answers may be misspelt; keys are renewed. */
 enum { CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 3600 * 1000, TICK_MS = 1000 };
@@ -31,6 +32,7 @@ struct downloading {
     const struct options *o;
     struct agent agent;
     struct version version;
+    struct source_access access; /* of what it refers to */
     struct signals *signals;
     const struct filter *filter; /* NULL: all of it */
     uint64_t files, bytes;       /* that are wanted */
@@ -324,6 +326,7 @@ static int run(struct downloading *d, struct error *err)
                                        .version = &d->version,
                                        .dir = d->o->positional[1],
                                        .filter = d->filter,
+                                       .references = d->access.store,
                                        .problem = on_problem,
                                        .ctx = d};
     struct gauge_options shown = {.files = d->files, .bytes = d->bytes};
@@ -356,6 +359,9 @@ static int download(struct downloading *d, const struct command_context *c)
         status = find_version(d, &err);
     if (status == 0)
         status = find_wanted(d, &err);
+    if (status == 0)
+        status = source_access_open_references(&d->access, &d->agent, &d->version,
+                                               c->cluster, c->paths, &err);
     d->started_ms = loop_now_ms(&d->agent.loop);
     if (status == 0)
         status = run(d, &err);
@@ -380,6 +386,8 @@ int command_download(const struct command_context *c)
     code = download(&d, c);
     signals_stop(d.signals);
     version_free(&d.version);
+    source_access_close(&d.access, &d.agent);
     agent_close(&d.agent);
+    source_access_free(&d.access);
     return code;
 }

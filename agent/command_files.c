@@ -15,6 +15,7 @@
 #include "agent/figure.h"
 #include "agent/gauge.h"
 #include "agent/json_line.h"
+#include "agent/source_access.h"
 #include "agent/verify.h"
 
 enum { VERIFY_JOBS = 16 };
@@ -47,6 +48,10 @@ static void print_json(const struct manifest_line *l)
     json_line_u64(&line, "size", l->entry.stamp.size);
     json_line_time(&line, "modified", l->entry.stamp.mtime_ns / 1000000);
     add_hash(&line, l);
+    if (l->etag != NULL)
+        json_line_string(&line, "etag", l->etag);
+    if (l->ref != NULL)
+        json_line_string(&line, "ref", l->ref);
     if (l->entry.target != NULL)
         json_line_path(&line, "target", l->entry.target);
     json_line_end(&line);
@@ -147,14 +152,17 @@ static void print_verdict(const struct options *o, const struct version *v,
     if (s->problems > 0) {
         text_add_format(&line, "%" PRIu64 " of ", s->problems);
         figure_add_noun(&line, s->files, "file", "files");
-        text_add(&line, s->problems == 1 ? " is damaged\n" : " are damaged\n");
+        text_add(&line, !v->record.copy    ? " changed or gone\n"
+                        : s->problems == 1 ? " is damaged\n"
+                                           : " are damaged\n");
     } else {
         figure_add_noun(&line, s->files, "file", "files");
         text_add(&line, ", ");
         text_add_size(&line, s->bytes);
-        text_add(&line, o->deep ? ": every byte is as it was uploaded\n"
-                                : ": all present, sizes as in the manifest (--deep "
-                                  "reads the bytes)\n");
+        text_add(&line, !v->record.copy ? ": all where they were, and unchanged\n"
+                        : o->deep       ? ": every byte is as it was uploaded\n"
+                                  : ": all present, sizes as in the manifest (--deep "
+                                    "reads the bytes)\n");
     }
     fputs(text_string(&line), stdout);
     fflush(stdout);
@@ -164,6 +172,14 @@ static void print_verdict(const struct options *o, const struct version *v,
 /* Versions are immutable: nothing mends this one but its own bytes. */
 static void say_remedy(const struct version *v)
 {
+    if (!v->record.copy) {
+        fprintf(
+            stderr,
+            "It refers to what is at %s; make a new version of that: grid datastore "
+            "create %s --no-copy --name %s\n",
+            v->record.source_url, v->record.source_url, v->name);
+        return;
+    }
     fprintf(stderr,
             "Make a new version from the source (grid datastore create SOURCE --name "
             "%s),\nor put the objects back below %s/v%" PRIu64 "/ from a copy and "
@@ -205,6 +221,7 @@ int command_verify(const struct command_context *c)
                                      .jobs = VERIFY_JOBS,
                                      .found = on_finding,
                                      .ctx = &verifying};
+    struct source_access access = {0};
     struct version v;
     struct error err;
     int code = 0;
@@ -213,8 +230,16 @@ int command_verify(const struct command_context *c)
         return code;
     options.agent = &a;
     options.version = &v;
-    code = verify(&options, c->options, &err);
+    if (source_access_open_references(&access, &a, &v, c->cluster, c->paths, &err) !=
+        0) {
+        code = command_fail(c->options, &err);
+    } else {
+        options.references = access.store;
+        code = verify(&options, c->options, &err);
+    }
     version_free(&v);
+    source_access_close(&access, &a);
     agent_close(&a);
+    source_access_free(&access);
     return code;
 }

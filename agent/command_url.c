@@ -20,7 +20,8 @@ struct search {
     const struct version *version;
     const struct options *options;
     const char *path; /* of a file or folder; "": everything */
-    char *key;        /* of the file */
+    char *key;        /* of the file, or where it is that the version refers to */
+    bool is_elsewhere;
     bool is_folder;
     int64_t now_ms;
     uint64_t n_links;
@@ -63,17 +64,24 @@ static void take_place(void *ctx, const struct contents_batch *batch,
         s->is_folder |= is_below(l->entry.path, s->path);
         if (strcmp(l->entry.path, s->path) != 0)
             continue;
-        add_key(&key, l);
+        s->is_elsewhere = l->ref != NULL;
+        if (l->ref != NULL)
+            text_add(&key, l->ref);
+        else
+            add_key(&key, l);
         s->key = text_take(&key);
     }
     done(done_ctx, NULL);
 }
 
+/* url NULL: rest is all of it. */
 static void print_place(const struct options *o, const char *url, const char *rest)
 {
     struct text whole = {0}, line = {0};
 
-    text_add_format(&whole, "%s/%s", url, rest);
+    if (url != NULL)
+        text_add_format(&whole, "%s/", url);
+    text_add(&whole, rest);
     if (o->json) {
         json_line_begin(&line);
         json_line_string(&line, "url", text_string(&whole));
@@ -88,12 +96,15 @@ static void print_place(const struct options *o, const char *url, const char *re
 
 static void print_folder(const struct search *s, const char *url)
 {
+    bool is_elsewhere = !s->version->record.copy;
     struct text rest = {0};
     size_t length = strlen(s->path);
 
-    text_add_format(&rest, "data/%s%s", s->path,
-                    length > 0 && s->path[length - 1] != '/' ? "/" : "");
-    print_place(s->options, url, text_string(&rest));
+    text_add(&rest, is_elsewhere ? s->version->record.source_url : "data/");
+    text_add(&rest, s->path);
+    if (length > 0 && s->path[length - 1] != '/')
+        text_add(&rest, "/");
+    print_place(s->options, is_elsewhere ? NULL : url, text_string(&rest));
     text_free(&rest);
 }
 
@@ -108,7 +119,7 @@ static int print_places(struct search *s, struct error *err)
     if (status == 0 && s->key == NULL && !s->is_folder)
         status = say_none(s, err);
     if (status == 0 && s->key != NULL)
-        print_place(s->options, url, s->key);
+        print_place(s->options, s->is_elsewhere ? NULL : url, s->key);
     else if (status == 0)
         print_folder(s, url);
     free(s->key);
@@ -193,6 +204,12 @@ static void warn_of_keys(const struct search *s)
 
 static int print_links(struct search *s, struct error *err)
 {
+    if (!s->version->record.copy)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "--presign: %s version %" PRIu64 " only refers to its objects, which lie "
+            "below %.200s",
+            s->version->name, s->version->number, s->version->record.source_url);
     if (store_folder(s->agent->store) != NULL)
         return error_set(
             err, ERROR_USAGE, 0,

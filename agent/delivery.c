@@ -102,32 +102,6 @@ static const struct pipeline_events pipeline_events = {on_issue, on_stored, on_f
 
 /* ---- one way over the source ---- */
 
-struct opening {
-    struct delivery *delivery;
-    struct error err;
-};
-
-static void open_work(void *ctx)
-{
-    struct opening *opening = ctx;
-    struct delivery *d = opening->delivery;
-
-    source_open_tree(&d->source, &d->options->agent->loop, d->options->source,
-                     &opening->err);
-}
-
-/* It reads the root folder, and the list of --files-from. */
-static int open_source(struct delivery *d, struct error *err)
-{
-    struct opening opening = {.delivery = d};
-
-    agent_work(d->options->agent, open_work, &opening);
-    if (opening.err.kind == ERROR_NONE)
-        return 0;
-    *err = opening.err;
-    return -1;
-}
-
 static int check_interrupt(const struct delivery *d, struct error *err)
 {
     if (d->options->agent->signal == 0)
@@ -146,6 +120,7 @@ static void await_pipeline(struct delivery *d)
         .checkpoint = o->checkpoint,
         .prefix = o->prefix,
         .part_size = o->part_size,
+        .no_copy = o->no_copy,
         .must_look = has_mark(o->checkpoint, must_look),
         .events = &pipeline_events,
         .ctx = d,
@@ -165,7 +140,8 @@ static int run_pipeline(struct delivery *d, struct error *err)
     struct checkpoint_totals totals;
 
     d->n_failed = 0;
-    if (check_interrupt(d, err) != 0 || open_source(d, err) != 0)
+    if (check_interrupt(d, err) != 0 ||
+        source_open(&d->source, d->options->agent, d->options->source, err) != 0)
         return -1;
     await_pipeline(d);
     source_close(d->source);
@@ -206,8 +182,11 @@ static bool will_be_published(const struct delivery *d)
     return d->n_failed == 0 || d->options->skip_unreadable;
 }
 
+/* What stays where it is is not in the store. */
 static bool is_doubtful(const struct delivery *d)
 {
+    if (d->options->no_copy)
+        return false;
     return d->n_failed > 0 || has_mark(d->options->checkpoint, must_reconcile) ||
            has_mark(d->options->checkpoint, must_look);
 }
@@ -220,7 +199,7 @@ int delivery_run(struct delivery *d, const struct delivery_options *options,
     uint64_t n_lost = 0;
 
     d->options = options;
-    if (has_mark(options->checkpoint, must_reconcile) &&
+    if (has_mark(options->checkpoint, must_reconcile) && !options->no_copy &&
         reconcile_objects(&reconcile, &n_lost, err) != 0)
         return -1;
     for (unsigned i = 0; i < ROUNDS_MAX; i++) {

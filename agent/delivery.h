@@ -6,8 +6,8 @@
 
 #include "agent/agent.h"
 #include "agent/report.h"
+#include "agent/source_open.h"
 #include "manifest/checkpoint.h"
-#include "manifest/walk.h"
 
 /*
  * From an owned version number to "all objects are stored" (publication.h goes on from
@@ -27,9 +27,10 @@ struct delivery_options {
     struct agent *agent;
     struct checkpoint *checkpoint;
     struct report *report; /* shows the progress of each pipeline */
-    const struct walk_options *source;
+    const struct source_open *source;
     const char *prefix;   /* of every key: "NAME/v1/" */
     uint64_t part_size;   /* the user's wish; 0: none */
+    bool no_copy;         /* the objects of the source stay where they are */
     bool skip_unreadable; /* it is published without them */
     const struct delivery_events *events;
     void *ctx;

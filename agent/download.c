@@ -187,6 +187,7 @@ static void start_entry(struct download *d, const struct manifest_line *line)
 {
     struct fetch_options options = {.loop = &d->o->agent->loop,
                                     .store = d->o->agent->store,
+                                    .references = d->o->references,
                                     .landing = &d->landing,
                                     .placing = &d->placing,
                                     .prefix = text_string(&d->prefix),
@@ -198,7 +199,7 @@ static void start_entry(struct download *d, const struct manifest_line *line)
     struct fetch *f;
     struct error err;
 
-    if (line->ref != NULL) {
+    if (line->ref != NULL && d->o->references == NULL) {
         error_set(&err, ERROR_NOT_FOUND, 0,
                   "it is not in the datastore, which only refers to %s", line->ref);
         note_failure(d, line->entry.path, &err);
@@ -228,9 +229,15 @@ static unsigned n_checking(const struct download *d)
     return n;
 }
 
+/* Where most of it comes from. */
+static struct store *store_of(const struct download *d)
+{
+    return d->o->references != NULL ? d->o->references : d->o->agent->store;
+}
+
 static void start_blocks(struct download *d)
 {
-    unsigned room = store_room(d->o->agent->store), taken = n_checking(d);
+    unsigned room = store_room(store_of(d)), taken = n_checking(d);
 
     for (struct running *r = d->first; r != NULL; r = r->next)
         while (taken < room && fetch_start_block(r->fetch))
@@ -239,7 +246,7 @@ static void start_blocks(struct download *d)
 
 static void start_entries(struct download *d)
 {
-    unsigned room = store_room(d->o->agent->store), limit;
+    unsigned room = store_room(store_of(d)), limit;
 
     limit = ENTRIES_MIN + ENTRIES_PER_ROOM * room;
     if (limit > ENTRIES_MAX)
@@ -320,13 +327,14 @@ static void close_work(void *ctx)
 static int read_all(struct download *d, struct error *err)
 {
     struct agent *a = d->o->agent;
+    struct store *store = store_of(d);
     int status;
 
     a->on_interrupt = on_ready;
     a->interrupt_ctx = d;
-    store_on_room(a->store, on_ready, d);
+    store_on_room(store, on_ready, d);
     status = contents_read(a, d->o->version, take, d, err);
-    store_on_room(a->store, NULL, NULL);
+    store_on_room(store, NULL, NULL);
     a->on_interrupt = NULL;
     if (status != 0 && d->err.kind != ERROR_NONE)
         *err = d->err; /* not the manifest's */

@@ -21,6 +21,8 @@
 #include "agent/json_line.h"
 #include "agent/memory.h"
 #include "agent/place.h"
+#include "agent/source_access.h"
+#include "agent/source_open.h"
 #include "base/mem.h"
 #include "transfer/layout.h"
 
@@ -30,7 +32,9 @@ struct estimate {
     int root; /* of the source: where the files are looked up */
     uint64_t files, directories, symlinks, bytes, requests;
     uint64_t unreadable; /* files and folders; with them nothing would be published */
-    struct error err;    /* a file the store cannot hold */
+    uint64_t bytes_copied;
+    bool is_copied, is_referred; /* no byte passes through us */
+    struct error err;            /* a file the store cannot hold */
 };
 
 static void warn(const char *path, const char *message)
@@ -62,12 +66,17 @@ static void count_file(struct estimate *e, const struct entry *entry,
     const struct layout none = {0};
     struct layout layout;
 
-    if (!is_readable(e, entry)) {
+    if (e->root >= 0 && !is_readable(e, entry)) {
         e->unreadable++;
         return;
     }
     e->files++;
     e->bytes += entry->stamp.size;
+    if (e->is_copied || e->is_referred) {
+        e->bytes_copied += e->is_copied ? entry->stamp.size : 0;
+        e->requests++;
+        return;
+    }
     if (layout_of(&layout, entry->stamp.size, limits, part_size, &none, &e->err) != 0) {
         error_wrap(&e->err, "%s", entry->path);
         return;
@@ -75,47 +84,33 @@ static void count_file(struct estimate *e, const struct entry *entry,
     e->requests += layout.n_parts > 1 ? layout.n_parts + 2 : 1; /* create, complete */
 }
 
-static void count_batch(struct estimate *e, const struct entry_batch *batch,
-                        const struct store_limits *limits, uint64_t part_size)
+static void on_issue(void *ctx, const struct issue *issue)
 {
-    for (size_t i = 0; i < batch->n_entries; i++) {
-        const struct entry *entry = &batch->entries[i];
+    struct estimate *e = ctx;
+
+    warn(issue->path, issue->message);
+    e->unreadable += issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED;
+}
+
+static int count_all(struct estimate *e, struct agent *a,
+                     const struct source_open *options, uint64_t part_size,
+                     struct error *err)
+{
+    struct source_walk walk = {.agent = a, .issue = on_issue, .ctx = e};
+    const struct entry *entry;
+
+    if (source_open(&walk.source, a, options, err) != 0)
+        return -1;
+    error_clear(err);
+    while ((entry = source_walk_next(&walk, err)) != NULL) {
         if (entry->type == ENTRY_FILE)
-            count_file(e, entry, limits, part_size);
+            count_file(e, entry, store_limits(a->store), part_size);
         e->directories += entry->type == ENTRY_DIRECTORY;
         e->symlinks += entry->type == ENTRY_SYMLINK;
     }
-    for (size_t i = 0; i < batch->n_issues; i++) {
-        const struct issue *issue = &batch->issues[i];
-        warn(issue->path, issue->message);
-        e->unreadable +=
-            issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED;
-    }
-}
-
-static int count_all(struct estimate *e, const struct walk_options *options,
-                     const struct store_limits *limits, uint64_t part_size,
-                     struct error *err)
-{
-    struct entry_batch batch = {0};
-    struct walk *walk;
-    bool at_end = false;
-    int status;
-
-    if (walk_open(&walk, options, err) != 0)
-        return -1;
-    do {
-        status = walk_next(walk, &batch, &at_end, err);
-        if (status == 0)
-            count_batch(e, &batch, limits, part_size);
-    } while (status == 0 && !at_end);
-    walk_close(walk);
-    entry_batch_free(&batch);
-    if (status == 0 && e->err.kind != ERROR_NONE) {
-        *err = e->err;
-        return -1;
-    }
-    return status;
+    source_walk_end(&walk);
+    error_keep_first(err, &e->err);
+    return err->kind == ERROR_NONE ? 0 : -1;
 }
 
 static bool is_publishable(const struct estimate *e, const struct options *o)
@@ -136,13 +131,29 @@ static void print_json(const struct estimate *e, const struct options *o)
     json_line_u64(&line, "directories", e->directories);
     json_line_u64(&line, "symlinks", e->symlinks);
     json_line_u64(&line, "bytes", e->bytes);
-    json_line_u64(&line, "bytes_copied", 0);
+    json_line_u64(&line, "bytes_copied", e->bytes_copied);
     json_line_u64(&line, "requests", e->requests);
     json_line_u64(&line, "unreadable", e->unreadable);
     json_line_bool(&line, "publishable", is_publishable(e, o));
     json_line_end(&line);
     fputs(text_string(&line), stdout);
     text_free(&line);
+}
+
+static void add_way(struct text *out, const char *way, bool is_taken,
+                    const struct estimate *e)
+{
+    text_add_format(out, "  %s: ", way);
+    if (!is_taken) {
+        text_add(out, "nothing\n");
+        return;
+    }
+    figure_add_noun(out, e->files, "file", "files");
+    text_add(out, ", ");
+    text_add_size(out, e->bytes);
+    text_add_format(out, " (%" PRIu64 " bytes), in about ", e->bytes);
+    figure_add_noun(out, e->requests, "request", "requests");
+    text_add(out, "\n");
 }
 
 static void print_text(const struct estimate *e, const struct options *o,
@@ -152,13 +163,10 @@ static void print_text(const struct estimate *e, const struct options *o,
 
     text_add_format(&out, "would create %s version %" PRIu64 " at %s\n", e->name,
                     e->version, url);
-    text_add(&out, "  to send: ");
-    figure_add_noun(&out, e->files, "file", "files");
-    text_add(&out, ", ");
-    text_add_size(&out, e->bytes);
-    text_add_format(&out, " (%" PRIu64 " bytes), in about ", e->bytes);
-    figure_add_noun(&out, e->requests, "request", "requests");
-    text_add(&out, "\n  to copy inside the store: nothing\n");
+    add_way(&out, "to send", !e->is_copied && !e->is_referred, e);
+    add_way(&out, "to copy inside the store", e->is_copied, e);
+    if (e->is_referred)
+        add_way(&out, "to refer to, where they are", true, e);
     text_add_format(&out, "  empty folders: %" PRIu64 ", symbolic links: %" PRIu64 "\n",
                     e->directories, e->symlinks);
     if (e->unreadable > 0) {
@@ -213,34 +221,83 @@ static int open_root(struct estimate *e, const struct place *place, struct error
     return e->root >= 0 ? 0 : error_errno(err, errno, "%s", place->path);
 }
 
-static int estimate(struct estimate *e, struct agent *a,
-                    const struct session_request *q, const struct place *place,
-                    struct error *err)
+static int choose_version(struct estimate *e, struct agent *a, struct error *err)
+{
+    uint64_t newest;
+
+    if (catalog_newest_number(a, e->name, &newest, err) != 0)
+        return -1;
+    e->version = newest + 1;
+    return 0;
+}
+
+static int estimate_tree(struct estimate *e, struct agent *a,
+                         const struct session_request *q, const struct place *place,
+                         struct error *err)
 {
     const struct options *o = q->options;
     const char *folder = store_folder(a->store);
     struct walk_place leave_out[1];
-    struct walk_options walk = {.root = place->path,
-                                .scratch = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
-                                .filter = o->filter,
-                                .files_from = o->files_from,
-                                .symlinks = o->symlinks,
-                                .leave_out = leave_out};
+    struct source_open source = {
+        .kind = PLACE_LOCAL,
+        .walk = {.root = place->path,
+                 .scratch = getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
+                 .filter = o->filter,
+                 .files_from = o->files_from,
+                 .symlinks = o->symlinks,
+                 .leave_out = leave_out}};
     struct stat st;
-    uint64_t newest;
 
     if (folder != NULL && stat(folder, &st) == 0) {
         leave_out[0] = (struct walk_place){st.st_dev, st.st_ino};
-        walk.n_leave_out = 1;
+        source.walk.n_leave_out = 1;
     }
     if (folder != NULL && place_is_inside(place->path, folder))
         return error_set(err, ERROR_USAGE, 0, "the source %s lies inside the store %s",
                          place->path, folder);
     if (choose_name(e, q, place, err) != 0 || open_root(e, place, err) != 0 ||
-        catalog_newest_number(a, e->name, &newest, err) != 0)
+        choose_version(e, a, err) != 0)
         return -1;
-    e->version = newest + 1;
-    return count_all(e, &walk, store_limits(a->store), o->part_size, err);
+    return count_all(e, a, &source, o->part_size, err);
+}
+
+static int estimate_s3(struct estimate *e, struct agent *a,
+                       const struct session_request *q, struct place *place,
+                       struct source_access *access, struct error *err)
+{
+    struct source_open source = {.kind = PLACE_S3};
+    struct store_options wanted = {0};
+    const struct source_access_options options = {
+        .agent = a,
+        .cluster = q->cluster,
+        .paths = q->paths,
+        .wanted = &wanted,
+        .memory = memory_for_payload(q->options->max_memory),
+        .request_payer = q->options->request_payer};
+    char *leave_out;
+    int status;
+
+    agent_hurry(&wanted);
+    wanted.away_ctx = a;
+    if (source_access_open(access, place, &options, err) != 0 ||
+        source_access_check(access, place, a->store, err) != 0 ||
+        choose_name(e, q, place, err) != 0 || choose_version(e, a, err) != 0)
+        return -1;
+    leave_out = source_access_options_of(access, place, a->store, q->options->filter,
+                                         &source.s3);
+    e->is_referred = q->options->no_copy;
+    e->is_copied = source.s3.can_copy && !e->is_referred;
+    status = count_all(e, a, &source, q->options->part_size, err);
+    free(leave_out);
+    return status;
+}
+
+static int estimate(struct estimate *e, struct agent *a,
+                    const struct session_request *q, struct place *place,
+                    struct source_access *access, struct error *err)
+{
+    return place->kind == PLACE_S3 ? estimate_s3(e, a, q, place, access, err)
+                                   : estimate_tree(e, a, q, place, err);
 }
 
 /* The exit code is that of the run, as far as it can be known. */
@@ -255,6 +312,7 @@ int dry_run(const struct session_request *q)
     struct estimate e = {.root = -1};
     struct agent a = {0};
     struct place place = {0};
+    struct source_access access = {0};
     struct store_options wanted = {0};
     struct error err;
     int code;
@@ -264,13 +322,15 @@ int dry_run(const struct session_request *q)
     agent_hurry(&wanted);
     if (agent_open_store(&a, q->cluster, q->paths, &wanted, &err) != 0 ||
         place_resolve(&place, q->source, &err) != 0 ||
-        estimate(&e, &a, q, &place, &err) != 0)
+        estimate(&e, &a, q, &place, &access, &err) != 0)
         code = command_fail(q->options, &err);
     else
         code = report(&e, &a, q->options);
     if (e.root >= 0)
         close(e.root);
     place_free(&place);
+    source_access_close(&access, &a);
     agent_close(&a);
+    source_access_free(&access);
     return code;
 }

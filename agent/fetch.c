@@ -40,6 +40,10 @@ struct fetch *fetch_new(const struct fetch_options *options,
     f->o = *options;
     f->line = line;
     f->fd = -1;
+    if (line->ref != NULL) {
+        text_add(&f->key, line->entry.path);
+        return f;
+    }
     text_add(&f->key, options->prefix);
     if (line->key != NULL)
         text_add(&f->key, line->key);
@@ -178,7 +182,7 @@ bool fetch_start_block(struct fetch *f)
         return false;
     b = mem_new(1, sizeof *b);
     b->loop = f->o.loop;
-    b->store = f->o.store;
+    b->store = f->line->ref != NULL ? f->o.references : f->o.store;
     b->line = f->line;
     b->key = text_string(&f->key);
     b->index = f->next_block++;

@@ -28,6 +28,8 @@ enum fetch_outcome {
 struct fetch_options {
     struct loop *loop;
     struct store *store;
+    struct store
+        *references; /* where objects are that the version refers to; or NULL */
     struct landing *landing;
     struct placing *placing; /* to the same folder */
     const char *prefix;      /* "NAME/vN/" */

@@ -71,7 +71,7 @@ int likeness_check(struct agent *a, const struct version *v, const struct place 
     struct sample *s;
     int status;
 
-    if (!place->is_folder)
+    if (place->kind != PLACE_LOCAL || !place->is_folder)
         return 0;
     s = mem_new(1, sizeof *s);
     s->folder = place->path;

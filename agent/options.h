@@ -57,7 +57,8 @@ struct options {
     const char *name; /* a valid name, or NULL */
     const char *cluster;
     bool json, quiet, verbose, yes, global, show_incomplete, incomplete, watch, deep;
-    bool dry_run, fresh, take_over, skip_unreadable, no_delta, if_changed, detach;
+    bool dry_run, fresh, take_over, skip_unreadable, no_delta, if_changed, detach,
+        no_copy, request_payer;
     enum walk_symlinks symlinks;
     struct filter
         *filter; /* create, download: --exclude... in the order given; else NULL */

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "agent/name.h"
+
 #include "base/span.h"
 
 /* Who takes an option. */
@@ -77,7 +79,7 @@ static const struct option_spec options[] = {
 
     /* what it is about */
     {CREATE, "source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
-     "a local folder or file", "./folder"},
+     "a local folder or file, or s3://BUCKET/PREFIX/", "./folder"},
     {CREATE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
      "name of the datastore (else from SOURCE)", "imagenet"},
     {REMOVE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
@@ -148,6 +150,11 @@ static const struct option_spec options[] = {
      "send everything (as this version always does)", NULL},
     {UPLOAD, "detach", NULL, OPTION_FLAG, offsetof(struct options, detach),
      "go on in the background, without the terminal", NULL},
+    {CREATE, "no-copy", NULL, OPTION_FLAG, offsetof(struct options, no_copy),
+     "only refer to the objects of s3://BUCKET/PREFIX/", NULL},
+    {CREATE, "request-payer", NULL, OPTION_FLAG,
+     offsetof(struct options, request_payer), "pay for reading a requester-pays bucket",
+     NULL},
     {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
      "no new version when nothing has changed", NULL},
 };
@@ -207,6 +214,17 @@ static int check_create(struct options *o, struct error *err)
             err, ERROR_USAGE, 0,
             "--detach and --dry-run exclude each other: there is nothing to "
             "leave in the background");
+    if (o->no_copy && name_scheme_of(o->source) != NAME_S3)
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "--no-copy is for sources s3://BUCKET/PREFIX/: %.80s has to be "
+            "copied",
+            o->source);
+    if (o->files_from != NULL && name_scheme_of(o->source) != NAME_LOCAL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--files-from is for local folders: choose below %.80s with "
+                         "--include and --exclude",
+                         o->source);
     return check_output(o, err);
 }
 
@@ -264,7 +282,7 @@ static const struct command_spec commands[] = {
      "grid logout --cluster lab", NULL},
     {COMMAND_CREATE, "datastore", "create", "[SOURCE]", 0, 1,
      "Upload a folder or file as a new version of a datastore",
-     "SOURCE is a local folder or file.\n"
+     "SOURCE is a local folder or file, or s3://BUCKET/PREFIX/.\n"
      "Interrupted, the same command goes on where it stopped.  Rules of --exclude and\n"
      "--include are looked at in the order given; the last one that matches counts.\n",
      "grid datastore create --name imagenet ./imagenet_folder/", check_create},

@@ -7,16 +7,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
-
-static bool has_scheme(const char *source, const char *scheme)
-{
-    return strncasecmp(source, scheme, strlen(scheme)) == 0;
-}
 
 static char *url_of(const char *path)
 {
@@ -27,16 +21,43 @@ static char *url_of(const char *path)
     return text_take(&url);
 }
 
-int place_resolve(struct place *p, const char *source, struct error *err)
+static void set_urls(struct place *p, bool is_folder)
+{
+    struct text url = {0};
+
+    text_add_format(&url, "s3://%s/%s", p->bucket, p->key);
+    if (is_folder && p->key[0] != '\0')
+        text_add(&url, "/");
+    free(p->path);
+    free(p->url);
+    p->path = mem_copy_string(text_string(&url));
+    p->url = text_take(&url);
+    p->is_folder = is_folder;
+}
+
+static int resolve_s3(struct place *p, const char *source, struct error *err)
+{
+    const char *bucket = source + strlen("s3://");
+    const char *key = bucket + strcspn(bucket, "/");
+    size_t length;
+
+    p->bucket = mem_copy_bytes(bucket, (size_t)(key - bucket));
+    key += strspn(key, "/");
+    length = strlen(key);
+    while (length > 0 && key[length - 1] == '/')
+        length--;
+    p->key = mem_copy_bytes(key, length);
+    if (p->bucket[0] == '\0')
+        return error_set(err, ERROR_USAGE, 0,
+                         "%s names no bucket: write s3://BUCKET/PREFIX/", source);
+    set_urls(p, length == 0 || key[length] == '/');
+    return 0;
+}
+
+static int resolve_local(struct place *p, const char *source, struct error *err)
 {
     struct stat st;
 
-    memset(p, 0, sizeof *p);
-    if (has_scheme(source, "s3://") || has_scheme(source, "http://") ||
-        has_scheme(source, "https://"))
-        return error_set(err, ERROR_USAGE, 0,
-                         "%s: this version of grid takes local folders and files only",
-                         source);
     p->path = realpath(source, NULL);
     if (p->path == NULL || stat(p->path, &st) != 0)
         return error_errno(err, errno, "cannot read the source %s", source);
@@ -51,10 +72,44 @@ int place_resolve(struct place *p, const char *source, struct error *err)
     return 0;
 }
 
+int place_resolve(struct place *p, const char *source, struct error *err)
+{
+    memset(p, 0, sizeof *p);
+    switch (name_scheme_of(source)) {
+    case NAME_S3:
+        p->kind = PLACE_S3;
+        return resolve_s3(p, source, err);
+    case NAME_HTTP:
+        p->kind = PLACE_HTTP;
+        return error_set(err, ERROR_USAGE, 0,
+                         "%s: this version of grid takes local folders and files, and "
+                         "s3:// prefixes",
+                         source);
+    default:
+        p->kind = PLACE_LOCAL;
+        return resolve_local(p, source, err);
+    }
+}
+
+void place_settle(struct place *p, bool is_folder)
+{
+    set_urls(p, is_folder);
+}
+
+const char *place_kind_name(enum place_kind kind)
+{
+    static const char *const names[] = {
+        [PLACE_LOCAL] = "local", [PLACE_S3] = "s3", [PLACE_HTTP] = "http"};
+
+    return names[kind];
+}
+
 void place_free(struct place *p)
 {
     free(p->path);
     free(p->url);
+    free(p->bucket);
+    free(p->key);
     memset(p, 0, sizeof *p);
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "manifest/manifest.h"
+#include "transfer/reference.h"
 
 /*
  * Every step checks what it needs, so that a run that was killed between two of them
@@ -30,13 +31,37 @@ struct export
 {
     struct manifest_writer *writer;
     struct manifest_summary summary;
+    const char *source; /* NULL, or the url that references begin with */
     struct error err;
 };
+
+/* What was noted of an object that stays where it is. */
+static int add_reference(struct export *e, const struct manifest_line *line,
+                         struct error *err)
+{
+    size_t folder = (size_t)(strrchr(e->source, '/') + 1 - e->source);
+    char *etag = mem_copy_string(line->etag);
+    struct manifest_line whole = *line;
+    struct text ref = {0};
+    int status;
+
+    text_add_bytes(&ref, e->source, folder);
+    text_add(&ref, line->entry.path);
+    whole.ref = text_string(&ref);
+    whole.version_id = reference_split(etag);
+    whole.etag = etag;
+    status = manifest_writer_add(e->writer, &whole, err);
+    text_free(&ref);
+    free(etag);
+    return status;
+}
 
 static int on_line(void *ctx, const struct manifest_line *line, struct error *err)
 {
     struct export *e = ctx;
 
+    if (e->source != NULL && line->entry.type == ENTRY_FILE)
+        return add_reference(e, line, err);
     return manifest_writer_add(e->writer, line, err);
 }
 
@@ -50,7 +75,7 @@ static void end_work(void *ctx)
 static int export_manifest(struct agent *a, const struct publication_options *o,
                            struct manifest_summary *summary, struct error *err)
 {
-    struct export e = {0};
+    struct export e = {.source = o->no_copy ? o->source_url : NULL};
     struct answer answer = {0};
     size_t prefix =
         store_limits(a->store)->key_prefix_bytes + strlen(o->ownership->prefix);
@@ -148,7 +173,7 @@ static void fill_record(struct datastore_record *r, const struct publication_opt
     r->source_kind = mem_copy_string(o->source_kind);
     r->source_url = mem_copy_string(o->source_url);
     r->agent = mem_copy_string("grid " GRID_VERSION);
-    r->copy = true;
+    r->copy = !o->no_copy;
     r->files = summary->files;
     r->directories = summary->directories;
     r->symlinks = summary->symlinks;

@@ -16,6 +16,7 @@ struct publication_options {
     struct ownership *ownership;
     struct checkpoint *checkpoint;
     const char *source_kind, *source_url;
+    bool no_copy; /* the objects stay below source_url, and the notes refer to them */
     const char *scratch; /* "<folder>/<session>.manifest-": shards are written there */
 };
 

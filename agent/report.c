@@ -254,7 +254,7 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
     }
     s->bytes_sent = counts->bytes_sent;
     s->retries = counts->retries;
-    update_rate(r, counts->bytes_sent);
+    update_rate(r, counts->bytes_sent + counts->bytes_copied);
     s->rate = r->rate > 0 && !is_stalled(r) ? (uint64_t)r->rate : 0;
     s->eta_s = estimate(r);
     s->updated_ms = agent_clock_ms();

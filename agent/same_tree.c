@@ -1,6 +1,6 @@
 /*
- * Two sorted streams side by side: for each batch of the manifest a worker takes as
- * many entries from the walk.  The first difference ends it.
+ * Two sorted streams side by side, the manifest's and the source's.  The first difference
+ * ends it.
  */
 #include "agent/same_tree.h"
 
@@ -13,18 +13,14 @@
 
 struct comparison {
     struct agent *agent;
-    const struct walk_options *source;
+    const struct source_open *source;
     const struct datastore_record *record;
     bool skip_unreadable;
-    int root; /* of the source, -1: it is one file */
-    struct walk *walk;
-    struct entry_batch found;
-    size_t next;
-    bool is_at_end, is_different;
-    const struct contents_batch *batch; /* NULL: the manifest has ended */
-    struct work work;
-    contents_done_fn *done;
-    void *done_ctx;
+    struct source_walk walk;
+    bool is_different;
+    int root;           /* of a local source, -1: it is one file */
+    const char *looked; /* is this path readable? */
+    bool is_readable;
     struct error err;
 };
 
@@ -40,36 +36,45 @@ static bool was_skipped(const struct comparison *c, const char *path)
 }
 
 /* What a new upload would stumble over; other issues are as they were then. */
-static bool has_unreadable(const struct comparison *c)
+static void on_issue(void *ctx, const struct issue *issue)
 {
-    for (size_t i = 0; i < c->found.n_issues; i++) {
-        const struct issue *issue = &c->found.issues[i];
-        if ((issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED) &&
-            !was_skipped(c, issue->path))
-            return true;
-    }
-    return false;
+    struct comparison *c = ctx;
+
+    if ((issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED) &&
+        !was_skipped(c, issue->path))
+        c->is_different = true;
 }
 
-static bool can_be_read(const struct comparison *c, const char *path)
+static void open_root_work(void *ctx)
 {
-    int fd = walk_open_file(c->root, path);
+    struct comparison *c = ctx;
 
+    c->root = open(c->source->walk.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static void look_work(void *ctx)
+{
+    struct comparison *c = ctx;
+    int fd = walk_open_file(c->root, c->looked);
+
+    c->is_readable = fd >= 0;
     if (fd >= 0)
         close(fd);
-    return fd >= 0;
 }
 
-/* The next entry of the walk, NULL at its end.  On a worker. */
+static bool can_be_read(struct comparison *c, const char *path)
+{
+    if (c->source->kind != PLACE_LOCAL)
+        return false;
+    c->looked = path;
+    agent_work(c->agent, look_work, c);
+    return c->is_readable;
+}
+
+/* The next entry of the source, NULL at its end. */
 static const struct entry *next_entry(struct comparison *c)
 {
-    while (c->next == c->found.n_entries) {
-        if (c->is_at_end || walk_next(c->walk, &c->found, &c->is_at_end, &c->err) != 0)
-            return NULL;
-        c->next = 0;
-        c->is_different |= has_unreadable(c);
-    }
-    return &c->found.entries[c->next++];
+    return source_walk_next(&c->walk, &c->err);
 }
 
 /* The next that a version should hold: from `line` on (NULL: its end), where what stands
@@ -95,79 +100,47 @@ static bool is_same(const struct entry *a, const struct entry *b)
             a->mode == b->mode);
 }
 
-static void open_work(void *ctx)
+static bool is_version(struct comparison *c, const struct version *v, struct error *err)
 {
-    struct comparison *c = ctx;
+    struct contents *contents = contents_open(c->agent, v);
+    struct contents_batch batch;
+    int status = 1;
 
-    walk_open(&c->walk, c->source, &c->err);
-    c->root = open(c->source->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-static void compare_work(void *ctx)
-{
-    struct comparison *c = ctx;
-
-    for (size_t i = 0; i < c->batch->n_lines && !c->is_different; i++) {
-        const struct entry *line = &c->batch->lines[i].entry;
-        c->is_different |= !is_same(next_held(c, line), line);
+    while (!c->is_different && (status = contents_next(contents, &batch, err)) == 1) {
+        for (size_t i = 0; i < batch.n_lines && !c->is_different; i++) {
+            const struct entry *line = &batch.lines[i].entry;
+            c->is_different |= !is_same(next_held(c, line), line);
+        }
+        gauge_add_files(c->agent->gauge, batch.n_lines);
     }
-}
-
-static void end_work(void *ctx)
-{
-    struct comparison *c = ctx;
-
-    if (!c->is_different)
+    contents_close(contents);
+    if (status == 0 && !c->is_different)
         c->is_different |= next_held(c, NULL) != NULL;
-}
-
-static void on_compared(void *ctx)
-{
-    struct comparison *c = ctx;
-    struct error enough = {0};
-
-    gauge_add_files(c->agent->gauge, c->batch->n_lines);
-    if (c->is_different)
-        error_set(&enough, ERROR_CHANGED, 0, "different"); /* no need to read on */
-    c->done(c->done_ctx, c->is_different ? &enough : NULL);
-}
-
-static void take(void *ctx, const struct contents_batch *batch, contents_done_fn *done,
-                 void *done_ctx)
-{
-    struct comparison *c = ctx;
-
-    c->batch = batch;
-    c->done = done;
-    c->done_ctx = done_ctx;
-    loop_work(&c->agent->loop, &c->work, compare_work, on_compared, c);
+    return status >= 0;
 }
 
 int same_tree(struct agent *a, const struct version *v,
-              const struct walk_options *source, bool skip_unreadable,
-              struct error *err)
+              const struct source_open *source, bool skip_unreadable, struct error *err)
 {
     struct comparison c = {.agent = a,
                            .source = source,
                            .record = &v->record,
                            .skip_unreadable = skip_unreadable,
+                           .walk = {.agent = a, .issue = on_issue, .ctx = &c},
                            .root = -1};
-    int status = 0;
+    bool is_read;
 
-    agent_work(a, open_work, &c);
-    if (c.err.kind == ERROR_NONE)
-        status = contents_read(a, v, take, &c, err);
-    if (status == 0 && c.err.kind == ERROR_NONE)
-        agent_work(a, end_work, &c);
-    walk_close(c.walk);
+    if (source_open(&c.walk.source, a, source, err) != 0)
+        return -1;
+    if (source->kind == PLACE_LOCAL)
+        agent_work(a, open_root_work, &c);
+    is_read = is_version(&c, v, err);
+    source_walk_end(&c.walk);
     if (c.root >= 0)
         close(c.root);
-    entry_batch_free(&c.found);
     if (c.err.kind != ERROR_NONE) {
         *err = c.err;
         return -1;
     }
-    if (c.is_different)
-        return 0;
-    return status == 0 ? 1 : -1;
+    return !is_read ? -1 : c.is_different ? 0 : 1;
 }

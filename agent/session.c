@@ -108,21 +108,25 @@ static const struct delivery_events delivery_events = {on_warning, on_failed};
 
 static int deliver(struct session *s, struct error *err)
 {
-    struct session_walk walk;
+    struct session_source source;
     const struct delivery_options options = {
         .agent = &s->agent,
         .checkpoint = s->checkpoint,
         .report = s->report,
-        .source = &walk.options,
+        .source = &source.open,
         .prefix = s->own.prefix,
         .part_size = s->own.record.part_size,
+        .no_copy = s->options.no_copy,
         .skip_unreadable = s->q->options->skip_unreadable,
         .events = &delivery_events,
         .ctx = s,
     };
+    int status;
 
-    session_fill_walk(s, &walk);
-    return delivery_run(&s->delivery, &options, err);
+    session_fill_source(s, &source);
+    status = delivery_run(&s->delivery, &options, err);
+    session_free_source(&source);
+    return status;
 }
 
 /* ---- publication ---- */
@@ -132,8 +136,9 @@ static int publish(struct session *s, struct datastore_record *r, struct error *
     struct publication_options options = {
         .ownership = &s->own,
         .checkpoint = s->checkpoint,
-        .source_kind = "local",
+        .source_kind = place_kind_name(s->place.kind),
         .source_url = s->place.url,
+        .no_copy = s->options.no_copy,
         .scratch = s->files.scratch,
     };
 
@@ -262,31 +267,6 @@ static void start_report(struct session *s)
     s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
 }
 
-static int resolve(struct session *s, struct error *err)
-{
-    const char *folder;
-
-    if (place_resolve(&s->place, s->q->source, err) != 0)
-        return -1;
-    folder = store_folder(s->agent.store);
-    if (folder != NULL && place_is_inside(s->place.path, folder))
-        return error_set(
-            err, ERROR_USAGE, 0,
-            "the source %s lies inside the store %s; choose a folder outside "
-            "it, or another store",
-            s->place.path, folder);
-    if (s->q->options->files_from != NULL &&
-        access(s->q->options->files_from, R_OK) != 0)
-        return error_set(err, ERROR_NOT_FOUND, 0,
-                         "cannot read the list of files %s: %s",
-                         s->q->options->files_from, strerror(errno));
-    if (s->q->name != NULL)
-        snprintf(s->name, sizeof s->name, "%s", s->q->name);
-    else if (name_derive(s->name, s->place.path, s->place.is_folder, err) != 0)
-        return -1;
-    return catalog_fold_name(&s->agent, s->name, err);
-}
-
 /* Until there is a report, which tells it itself. */
 static void on_away(void *ctx, const struct error *err)
 {
@@ -296,10 +276,11 @@ static void on_away(void *ctx, const struct error *err)
         session_tell_away(s, err);
 }
 
-static int open_store(struct session *s, struct error *err)
+static void wait_as_told(struct session *s, struct store_options *out)
 {
     const struct options *o = s->q->options;
-    struct store_options wanted = {
+
+    *out = (struct store_options){
         .jobs = o->jobs,
         .send_rate = o->bwlimit,
         .first_contact_ms =
@@ -309,8 +290,72 @@ static int open_store(struct session *s, struct error *err)
         .away = on_away,
         .away_ctx = s,
     };
+}
 
+static int open_store(struct session *s, struct error *err)
+{
+    struct store_options wanted;
+
+    wait_as_told(s, &wanted);
+    s->agent.cluster_store.request_payer = s->q->options->request_payer;
     return agent_open_store(&s->agent, s->q->cluster, s->q->paths, &wanted, err);
+}
+
+/* Of a source that is read as the store is written each gets half (source_access.h). */
+static uint64_t payload_memory(const struct session_request *q)
+{
+    uint64_t memory = memory_for_payload(q->options->max_memory);
+
+    return name_scheme_of(q->source) == NAME_S3 ? memory / 2 : memory;
+}
+
+static int resolve_local(struct session *s, struct error *err)
+{
+    const char *folder = store_folder(s->agent.store);
+    const char *list = s->q->options->files_from;
+
+    if (folder != NULL && place_is_inside(s->place.path, folder))
+        return error_set(
+            err, ERROR_USAGE, 0,
+            "the source %s lies inside the store %s; choose a folder outside "
+            "it, or another store",
+            s->place.path, folder);
+    if (list != NULL && access(list, R_OK) != 0)
+        return error_set(err, ERROR_NOT_FOUND, 0,
+                         "cannot read the list of files %s: %s", list, strerror(errno));
+    return 0;
+}
+
+static int resolve_s3(struct session *s, struct error *err)
+{
+    const struct options *o = s->q->options;
+    struct store_options wanted;
+    const struct source_access_options options = {
+        .agent = &s->agent,
+        .cluster = s->q->cluster,
+        .paths = s->q->paths,
+        .wanted = &wanted,
+        .memory = payload_memory(s->q),
+        .request_payer = o->request_payer,
+    };
+
+    wait_as_told(s, &wanted);
+    if (source_access_open(&s->access, &s->place, &options, err) != 0)
+        return -1;
+    return source_access_check(&s->access, &s->place, s->agent.store, err);
+}
+
+static int resolve(struct session *s, struct error *err)
+{
+    if (place_resolve(&s->place, s->q->source, err) != 0 ||
+        (s->place.kind == PLACE_LOCAL && resolve_local(s, err) != 0) ||
+        (s->place.kind == PLACE_S3 && resolve_s3(s, err) != 0))
+        return -1;
+    if (s->q->name != NULL)
+        snprintf(s->name, sizeof s->name, "%s", s->q->name);
+    else if (name_derive(s->name, s->place.path, s->place.is_folder, err) != 0)
+        return -1;
+    return catalog_fold_name(&s->agent, s->name, err);
 }
 
 static int session_begin(struct session *s, struct error *err)
@@ -402,7 +447,9 @@ static int session_end(struct session *s, int status, const struct error *err)
     log_open(-1, LOG_NOTHING);
     console_close(s->console);
     report_free(s->report);
+    source_access_close(&s->access, &s->agent);
     agent_close(&s->agent);
+    source_access_free(&s->access);
     ownership_free(&s->own);
     session_files_free(&s->files);
     place_free(&s->place);
@@ -424,7 +471,7 @@ static int run(struct session *s)
         .plain = o->detach,
     };
     struct error err = {0};
-    int status = agent_open(&s->agent, memory_for_payload(o->max_memory), &err);
+    int status = agent_open(&s->agent, payload_memory(s->q), &err);
 
     if (status != 0) {
         console_print_error(err.text, NULL);

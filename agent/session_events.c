@@ -115,6 +115,7 @@ void session_tell_published(struct session *s, const struct datastore_record *r)
         .files = r->files,
         .bytes = r->bytes,
         .bytes_sent = counts.bytes_sent,
+        .bytes_copied = counts.bytes_copied,
         .parts = report_parts(s->report),
         .requests = counts.requests,
         .retries = counts.retries,

@@ -13,6 +13,7 @@
 #include "agent/session_files.h"
 #include "agent/session_status.h"
 #include "agent/signals.h"
+#include "agent/source_access.h"
 
 /* Private to the session: what its files share. */
 struct session {
@@ -22,6 +23,7 @@ struct session {
     struct agent agent;
     struct console *console;
     struct place place;
+    struct source_access access; /* of an s3:// source */
     char name[NAME_MAX_BYTES + 1];
     struct text shape;
     struct session_files files;
@@ -71,13 +73,15 @@ int session_flush(struct session *s, struct error *err);
 
 enum { SESSION_LEAVE_OUT_MAX = 2 };
 
-struct session_walk {
-    struct walk_options options;
-    struct walk_place leave_out[SESSION_LEAVE_OUT_MAX]; /* what the options point to */
+struct session_source {
+    struct source_open open;
+    struct walk_place leave_out[SESSION_LEAVE_OUT_MAX]; /* what `open` points to */
+    char *leave_out_key;
 };
 
-/* What is to be walked; not to be moved. */
-void session_fill_walk(struct session *s, struct session_walk *walk);
+/* What is to be gone over; not to be moved. */
+void session_fill_source(struct session *s, struct session_source *source);
+void session_free_source(struct session_source *source);
 
 /* Is the source still what the published version `number` (0: the newest) holds?  1: yes,
  * 0: no, -1: it could not be told.  *v is what was found of it, to be freed in any case. */

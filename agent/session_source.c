@@ -1,9 +1,11 @@
 /*
- * The source of a session as a walk, and that walk held against what is published.
+ * The source of a session, to be opened, and held against what is published.
  */
 #include "agent/session_impl.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "agent/gauge.h"
@@ -19,20 +21,36 @@ static unsigned add_place(struct walk_place *places, unsigned n, const char *fol
     return n + 1;
 }
 
-void session_fill_walk(struct session *s, struct session_walk *walk)
+static void fill_walk(struct session *s, struct session_source *source)
 {
-    unsigned n = add_place(walk->leave_out, 0, store_folder(s->agent.store));
+    unsigned n = add_place(source->leave_out, 0, store_folder(s->agent.store));
 
-    n = add_place(walk->leave_out, n, s->files.folder);
-    walk->options = (struct walk_options){
+    n = add_place(source->leave_out, n, s->files.folder);
+    source->open.walk = (struct walk_options){
         .root = s->place.path,
         .scratch = s->files.folder,
         .filter = s->options.filter,
         .files_from = s->options.files_from,
         .symlinks = s->options.symlinks,
-        .leave_out = walk->leave_out,
+        .leave_out = source->leave_out,
         .n_leave_out = n,
     };
+}
+
+void session_fill_source(struct session *s, struct session_source *source)
+{
+    memset(source, 0, sizeof *source);
+    source->open.kind = s->place.kind;
+    if (s->place.kind == PLACE_S3)
+        source->leave_out_key = source_access_options_of(
+            &s->access, &s->place, s->agent.store, s->options.filter, &source->open.s3);
+    else
+        fill_walk(s, source);
+}
+
+void session_free_source(struct session_source *source)
+{
+    free(source->leave_out_key);
 }
 
 int session_compare(struct session *s, uint64_t number, struct version *v,
@@ -40,7 +58,7 @@ int session_compare(struct session *s, uint64_t number, struct version *v,
 {
     struct gauge_options shown = {0};
     struct text title = {0};
-    struct session_walk walk;
+    struct session_source source;
     int status;
 
     if (catalog_find(&s->agent, s->name, number, v, err) != 0)
@@ -50,9 +68,9 @@ int session_compare(struct session *s, uint64_t number, struct version *v,
     shown.files = v->record.files;
     if (!s->q->options->quiet)
         gauge_start(&s->agent, &shown);
-    session_fill_walk(s, &walk);
-    status =
-        same_tree(&s->agent, v, &walk.options, s->q->options->skip_unreadable, err);
+    session_fill_source(s, &source);
+    status = same_tree(&s->agent, v, &source.open, s->q->options->skip_unreadable, err);
+    session_free_source(&source);
     gauge_end(&s->agent);
     text_free(&title);
     return status;

@@ -1,5 +1,5 @@
 /*
- *   symlinks=keep files-from=/a%20list filter -*.tmp +b%2fc
+ *   symlinks=keep no-copy files-from=/a%20list filter -*.tmp +b%2fc
  *
  * What is not said has its default; the filter's own spelling comes last.
  */
@@ -33,6 +33,8 @@ void shape_format(const struct options *o, struct text *out)
     const char *rules = o->filter == NULL ? "" : filter_spell(o->filter);
 
     text_add_format(out, "symlinks=%s", symlinks_name(o->symlinks));
+    if (o->no_copy)
+        text_add(out, " no-copy");
     if (o->files_from != NULL) {
         char *file = realpath(o->files_from, NULL);
         text_add(out, " files-from=");
@@ -82,6 +84,10 @@ static int apply_word(struct options *o, char *word, bool *in_filter, struct err
         *in_filter = true;
         return 0;
     }
+    if (strcmp(word, "no-copy") == 0) {
+        o->no_copy = true;
+        return 0;
+    }
     if (strncmp(word, "symlinks=", 9) == 0)
         return apply_symlinks(o, word + 9, err);
     if (strncmp(word, "files-from=", 11) == 0) {
@@ -101,6 +107,7 @@ int shape_apply(struct options *o, const char *shape, char **storage, struct err
     filter_free(o->filter);
     o->filter = filter_new();
     o->files_from = NULL;
+    o->no_copy = false;
     for (word = strtok_r(*storage, " ", &rest); word != NULL;
          word = strtok_r(NULL, " ", &rest))
         if (apply_word(o, word, &in_filter, err) != 0)

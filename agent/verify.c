@@ -12,6 +12,7 @@
 #include "agent/contents.h"
 #include "agent/gauge.h"
 #include "base/mem.h"
+#include "transfer/etag.h"
 
 struct verification {
     const struct verify_options *o;
@@ -33,6 +34,9 @@ struct check {
     struct sink sink;
     struct digester digester;
     struct digest *digests;
+    struct md5 md5;
+    uint8_t md5_bytes[DIGEST_MD5_BYTES];
+    bool wants_md5, has_md5; /* the ETag is one */
     uint64_t n_bytes;
     struct span chunk;
     body_done_fn *chunk_done;
@@ -69,6 +73,23 @@ static bool is_damaged(struct check *c)
     return !digest_is_same(&hash, &line->hash);
 }
 
+/* The store says that it is another object than the manifest's. */
+static bool is_another(const struct check *c)
+{
+    const char *etag = c->op.answer.etag;
+
+    return !c->line->has_hash && etag[0] != '\0' && strcmp(etag, c->line->etag) != 0;
+}
+
+static bool has_wrong_md5(const struct check *c)
+{
+    struct etag etag;
+
+    return c->has_md5 && !c->op.answer.is_opaque_etag &&
+           etag_parse(&etag, c->line->etag) &&
+           memcmp(etag.md5, c->md5_bytes, sizeof etag.md5) != 0;
+}
+
 static void judge(struct check *c)
 {
     const struct manifest_line *line = c->line;
@@ -82,7 +103,12 @@ static void judge(struct check *c)
         snprintf(detail, sizeof detail, "%" PRIu64 " bytes instead of %" PRIu64,
                  c->op.answer.size, line->entry.stamp.size);
         report(c, "size", detail);
-    } else if (c->v->o->deep && is_damaged(c)) {
+    } else if (is_another(c)) {
+        report(c, "changed",
+               c->line->ref != NULL ? "it was replaced since the datastore was made"
+                                    : "its ETag is not the one that it had when it "
+                                      "was stored");
+    } else if (c->v->o->deep && (is_damaged(c) || has_wrong_md5(c))) {
         report(c, "corrupt", "the bytes are not those that were uploaded");
     } else {
         report(c, "ok", "");
@@ -92,6 +118,7 @@ static void judge(struct check *c)
 static void check_free(struct check *c)
 {
     digester_free(&c->digester);
+    md5_free(&c->md5);
     free(c->digests);
     text_free(&c->key);
     store_op_clear(&c->op);
@@ -108,6 +135,8 @@ static void on_checked(struct store_op *op, void *ctx)
         error_keep_first(&v->err, &op->err);
     if (op->err.kind == ERROR_NONE && v->o->deep)
         digester_end(&c->digester);
+    if (op->err.kind == ERROR_NONE && c->wants_md5)
+        c->has_md5 = md5_end(&c->md5, c->md5_bytes);
     judge(c);
     check_free(c);
     v->n_running--;
@@ -119,6 +148,8 @@ static void hash_work(void *ctx)
     struct check *c = ctx;
 
     digester_add(&c->digester, c->chunk.data, c->chunk.size);
+    if (c->wants_md5)
+        md5_add(&c->md5, c->chunk.data, c->chunk.size);
 }
 
 static void on_hashed(void *ctx)
@@ -150,13 +181,34 @@ static void start_hashing(struct check *c)
     uint64_t size = c->line->entry.stamp.size;
     uint64_t block =
         c->line->block_size > 0 ? c->line->block_size : digest_block_size(size, 0);
+    struct etag etag;
 
     c->digests = mem_new(digest_block_count(size, block), sizeof *c->digests);
     digester_init(&c->digester, block, c->digests);
+    c->wants_md5 =
+        !c->line->has_hash && etag_parse(&etag, c->line->etag) && etag.n_parts == 0;
+    if (c->wants_md5)
+        md5_init(&c->md5);
     c->sink.write = sink_write;
     c->op.verb = STORE_GET;
     c->op.size = UINT64_MAX;
     c->op.sink = &c->sink;
+}
+
+static void set_key(struct check *c)
+{
+    const struct manifest_line *line = c->line;
+
+    if (line->ref != NULL) {
+        text_add(&c->key, line->entry.path);
+        c->op.version_id = line->version_id;
+        return;
+    }
+    text_add(&c->key, text_string(&c->v->prefix));
+    if (line->key != NULL)
+        text_add(&c->key, line->key);
+    else
+        text_add_format(&c->key, "data/%s", line->entry.path);
 }
 
 static void check_start(struct verification *v, const struct manifest_line *line)
@@ -165,11 +217,7 @@ static void check_start(struct verification *v, const struct manifest_line *line
 
     c->v = v;
     c->line = line;
-    text_add(&c->key, text_string(&v->prefix));
-    if (line->key != NULL)
-        text_add(&c->key, line->key);
-    else
-        text_add_format(&c->key, "data/%s", line->entry.path);
+    set_key(c);
     c->op.verb = STORE_HEAD;
     c->op.key = text_string(&c->key);
     c->op.done = on_checked;
@@ -177,7 +225,7 @@ static void check_start(struct verification *v, const struct manifest_line *line
     if (v->o->deep)
         start_hashing(c);
     v->n_running++;
-    store_start(v->o->agent->store, &c->op);
+    store_start(line->ref != NULL ? v->o->references : v->o->agent->store, &c->op);
 }
 
 /* ---- the batches ---- */
@@ -191,7 +239,8 @@ static void advance(struct verification *v)
     while (v->n_running < v->o->jobs && v->next < v->batch->n_lines &&
            v->err.kind == ERROR_NONE) {
         const struct manifest_line *line = &v->batch->lines[v->next++];
-        if (line->entry.type == ENTRY_FILE && line->ref == NULL)
+        if (line->entry.type == ENTRY_FILE &&
+            (line->ref == NULL || v->o->references != NULL))
             check_start(v, line);
     }
     if (v->n_running > 0 || done == NULL)

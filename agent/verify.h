@@ -8,18 +8,23 @@
 
 /*
  * Every object of a published version against its manifest: present and of the right
- * size; with `deep` its bytes are read back and hashed.
+ * size, and where no hash is known of the right ETag; with `deep` its bytes are read back
+ * and hashed, or held against an ETag that is their MD5.
  */
 struct verify_finding {
     const char *path;
     uint64_t size;
-    const char *status; /* "ok", "missing", "size", "corrupt", "unreadable" */
+    const char
+        *status; /* "ok", "missing", "size", "changed", "corrupt", "unreadable" */
     const char *detail; /* for people; "" when ok */
 };
 
 struct verify_options {
     struct agent *agent;
     const struct version *version;
+    struct store
+        *references; /* where objects are that it only refers to; their keys are
+                                 the paths.  NULL: there are none */
     bool deep;
     unsigned jobs; /* objects at once */
     void (*found)(void *ctx, const struct verify_finding *finding); /* each entry */

@@ -145,7 +145,7 @@ const char *issue_kind_name(enum issue_kind kind)
         [ISSUE_UNREADABLE] = "unreadable",     [ISSUE_SPECIAL] = "special",
         [ISSUE_LINK_LOOP] = "link_loop",       [ISSUE_LINK_DANGLING] = "link_dangling",
         [ISSUE_LINK_SKIPPED] = "link_skipped", [ISSUE_STORE_INSIDE] = "store_inside",
-        [ISSUE_NOT_LISTED] = "not_listed",
+        [ISSUE_BAD_KEY] = "bad_key",           [ISSUE_NOT_LISTED] = "not_listed",
     };
 
     return names[kind];

@@ -40,6 +40,7 @@ enum issue_kind {
     ISSUE_LINK_DANGLING, /* kept as a link */
     ISSUE_LINK_SKIPPED,  /* by --symlinks skip */
     ISSUE_STORE_INSIDE,  /* the store or our own state lies in the source: left out */
+    ISSUE_BAD_KEY,       /* an object whose key cannot be a path: left out */
     ISSUE_NOT_LISTED     /* named by --files-from but not there: as unreadable */
 };
 

@@ -1,19 +1,22 @@
 /*
  *   READING what the checkpoint knows --+
- *      or                               +--> UPLOADING --done--> ended
- *   LOOKING at what the store has ------+        |
- *      ^                                         |
- *      +------- the file has changed ------------+
+ *      or                               +--> UPLOADING, COPYING --done--> ended
+ *   LOOKING at what the store has ------+      or REFERRING |
+ *      ^                                                    |
+ *      +--- the file has changed, or cannot be copied ------+
  *
- * Which of these it is shows in `lookup` and `upload`.
+ * Which of these it is shows in `lookup`, `upload`, `copy` and `reference`.
  */
 #include "transfer/job.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "transfer/copy.h"
 #include "transfer/lookup.h"
+#include "transfer/reference.h"
 #include "transfer/store_impl.h"
 
 /* A file that changes while it is read is read again so often, then given up: by then
@@ -74,6 +77,17 @@ static const struct upload_events upload_events = {on_upload_created, on_part_st
                                                    on_upload_gone,    on_object_lost,
                                                    on_upload_moved,   on_upload_done};
 
+static bool must_refer(const struct job *j)
+{
+    return j->o->no_copy;
+}
+
+/* What is to be compared with the bytes is read. */
+static bool must_copy(const struct job *j)
+{
+    return !j->must_send && !j->must_compare && source_can_copy(j->o->source);
+}
+
 static void start_upload(struct job *j)
 {
     struct upload_options options = {
@@ -91,7 +105,12 @@ static void start_upload(struct job *j)
         .ctx = j,
     };
 
-    j->upload = upload_start(&options, &j->known);
+    if (must_refer(j))
+        j->reference = reference_start(&options);
+    else if (must_copy(j))
+        j->copy = copy_start(&options, &j->known);
+    else
+        j->upload = upload_start(&options, &j->known);
     memset(&j->known, 0, sizeof j->known); /* the upload's now */
 }
 
@@ -152,9 +171,11 @@ static void look_up(struct job *j)
 static void begin(struct job *j)
 {
     j->upload = NULL;
+    j->copy = NULL;
+    j->reference = NULL;
     if (j->has_upload || j->must_compare)
         checkpoint_read_upload(j->o->checkpoint, j->path, &j->known, on_known, j);
-    else if (j->o->must_look && j->n_changes == 0)
+    else if (j->o->must_look && j->n_changes == 0 && !must_refer(j) && !must_copy(j))
         look_up(j);
     else
         start_upload(j);
@@ -171,16 +192,33 @@ static void begin_anew(struct job *j, const struct upload_outcome *outcome)
     begin(j);
 }
 
+/* Nobody answers there, or takes our keys: that is no file's trouble. */
+static bool is_of_whole_source(const struct error *err)
+{
+    return err->kind == ERROR_NETWORK || err->kind == ERROR_EXPIRED;
+}
+
 static void on_source_failed(struct job *j, const struct upload_outcome *outcome)
 {
     bool has_changed = outcome->err.kind == ERROR_CHANGED;
 
     if (has_changed && ++j->n_changes <= CHANGES_MAX)
         begin_anew(j, outcome);
+    else if (is_of_whole_source(&outcome->err))
+        end(j, JOB_REFUSED, &outcome->err);
     else if (j->is_unconfirmed && !has_changed)
         end(j, JOB_VANISHED, &outcome->err);
     else
         end(j, JOB_UNREADABLE, &outcome->err);
+}
+
+/* Parts that were copied have no digests: they are compared by their ETags. */
+static void send_instead(struct job *j, const struct error *why)
+{
+    log_line(LOG_INFO, LOG_UPLOAD, "%s: its bytes are sent: %s", j->path, why->text);
+    j->must_send = true;
+    j->must_compare = j->has_upload;
+    begin(j);
 }
 
 static void on_upload_done(void *ctx, const struct upload_outcome *outcome)
@@ -194,12 +232,24 @@ static void on_upload_done(void *ctx, const struct upload_outcome *outcome)
         end(j, JOB_STORED, NULL);
     } else if (j->is_cancelled || outcome->err.kind == ERROR_CANCELLED) {
         end(j, JOB_CANCELLED, NULL);
+    } else if (outcome->is_refused) {
+        send_instead(j, &outcome->err);
     } else if (outcome->source_failed) {
         on_source_failed(j, outcome);
     } else {
         end(j, outcome->err.kind == ERROR_CONFLICT ? JOB_BLOCKED : JOB_REFUSED,
             &outcome->err);
     }
+}
+
+/* It takes one request, and little memory. */
+static bool is_brief(const struct job *j)
+{
+    if (must_refer(j))
+        return true;
+    if (must_copy(j))
+        return copy_is_single(j->o->store, j->stamp.size);
+    return !j->o->must_look && j->stamp.size <= STORE_CHUNK;
 }
 
 struct job *job_start(const struct pipeline_options *options,
@@ -219,15 +269,16 @@ struct job *job_start(const struct pipeline_options *options,
     j->is_unconfirmed = is_unconfirmed;
     j->must_compare = item->state == CHECKPOINT_RECHECK;
     j->has_upload = item->has_upload;
-    j->is_small = !j->has_upload && !j->must_compare && !options->must_look &&
-                  j->stamp.size <= STORE_CHUNK;
+    j->is_small = !j->has_upload && !j->must_compare && is_brief(j);
     begin(j);
     return j;
 }
 
 bool job_step(struct job *j)
 {
-    return upload_step(j->upload);
+    if (j->copy != NULL)
+        return copy_step(j->copy);
+    return j->upload != NULL && upload_step(j->upload);
 }
 
 void job_cancel(struct job *j)
@@ -235,6 +286,8 @@ void job_cancel(struct job *j)
     j->is_cancelled = true;
     if (j->upload != NULL)
         upload_cancel(j->upload);
+    else if (j->copy != NULL)
+        copy_cancel(j->copy);
     else if (j->lookup != NULL)
         lookup_cancel(j->lookup);
 }
@@ -243,6 +296,8 @@ uint64_t job_bytes(const struct job *j)
 {
     uint64_t bytes = 0, size;
 
+    if (j->copy != NULL)
+        return copy_progress(j->copy);
     if (j->upload != NULL)
         upload_progress(j->upload, &bytes, &size);
     return bytes;

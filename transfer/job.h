@@ -12,7 +12,9 @@
  * store confirms goes to the checkpoint.  All on the loop.
  */
 struct job;
+struct copy;
 struct lookup;
+struct reference;
 
 enum job_end {
     JOB_STORED,
@@ -55,7 +57,10 @@ struct job {
     unsigned n_changes;
     struct upload_record known;
     struct lookup *lookup; /* while the store is asked what it has */
-    struct upload *upload; /* NULL while `known` is read */
+    struct upload *upload; /* at most one of these; all NULL while `known` is read */
+    struct copy *copy;
+    struct reference *reference;
+    bool must_send; /* the store has refused to copy it */
 };
 
 /* options and events must outlive it.  is_unconfirmed: the walk of this run may not have

@@ -41,6 +41,7 @@ static void start_read(struct piece *p, struct span into, body_look_fn *look,
 {
     struct source_read read = {
         .offset = p->offset + p->position,
+        .until = p->offset + p->size,
         .into = into,
         .expected = p->stamp,
         .digester = &p->digester,
@@ -79,6 +80,13 @@ static void body_rewind(struct body *body)
     restart_digests(piece_of_body(body));
 }
 
+static void body_rest(struct body *body)
+{
+    struct piece *p = piece_of_body(body);
+
+    source_rest(p->source, p->file, p->offset + p->size);
+}
+
 static void on_body_read(struct source_op *op, void *ctx)
 {
     struct piece *p = ctx;
@@ -108,7 +116,8 @@ static void on_sent(struct store_op *op, void *ctx)
 
 void piece_send(struct piece *p)
 {
-    p->body = (struct body){.size = p->size, .rewind = body_rewind, .read = body_read};
+    p->body = (struct body){
+        .size = p->size, .rewind = body_rewind, .rest = body_rest, .read = body_read};
     restart_digests(p);
     p->op.body = &p->body;
     p->op.done = on_sent;
@@ -186,6 +195,7 @@ void piece_cancel(struct piece *p)
 
 void piece_free(struct piece *p)
 {
+    source_rest(p->source, p->file, p->offset + p->size);
     digester_free(&p->digester);
     md5_free(&p->md5);
     store_op_clear(&p->op);

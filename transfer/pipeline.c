@@ -406,6 +406,7 @@ static void stop_all(struct pipeline *p)
         scan_stop(p->scan);
     if (p->sweep != NULL)
         sweep_stop(p->sweep);
+    source_stop(p->o.source);
     for (struct job *j = p->jobs; j != NULL; j = j->next)
         job_cancel(j);
 }

@@ -60,6 +60,7 @@ struct pipeline_options {
     struct checkpoint *checkpoint;
     const char *prefix; /* of every key: "NAME/v1/" */
     uint64_t part_size; /* the user's wish; 0: none */
+    bool no_copy;       /* nothing is stored but where the objects of the source are */
     bool must_look;     /* the notes are lost: ask the store what it has of each file */
     const struct pipeline_events *events;
     void *ctx;

@@ -19,10 +19,23 @@
 static void answer_object(struct s3_attempt *a, const struct s3_request *r)
 {
     struct store_op *op = a->op;
+    char sse[16];
 
     s3_header_etag(&r->http.answer, op->answer.etag);
     (void)s3_header_date_ms(&r->http.answer, "Last-Modified", &op->answer.modified_ms);
     (void)s3_header_date_ms(&r->http.answer, "Date", &op->answer.date_ms);
+    s3_header_text(&r->http.answer, "x-amz-version-id", op->answer.version_id,
+                   sizeof op->answer.version_id);
+    s3_header_text(&r->http.answer, "x-amz-server-side-encryption", sse, sizeof sse);
+    op->answer.is_opaque_etag = strncmp(sse, "aws:", 4) == 0; /* under keys of KMS */
+    if (strcmp(op->answer.version_id, "null") == 0)
+        op->answer.version_id[0] = '\0'; /* of before it kept several */
+}
+
+static void query_version(const struct s3_attempt *a, struct s3_request *r)
+{
+    if (a->op->version_id != NULL && a->op->version_id[0] != '\0')
+        s3_request_query(r, "versionId", a->op->version_id);
 }
 
 /* ---- head ---- */
@@ -64,7 +77,7 @@ static void on_head(struct s3_attempt *a, struct s3_request *r)
 
 void s3_head_start(struct s3_attempt *a)
 {
-    s3_attempt_request(a, "HEAD", a->op->key);
+    query_version(a, s3_attempt_request(a, "HEAD", a->op->key));
     s3_attempt_send(a, on_head);
 }
 
@@ -162,7 +175,10 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
 
 static void look(struct s3_attempt *a)
 {
-    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
+    struct s3_request *r = s3_attempt_request(a, "HEAD", a->op->key);
+
+    r->verb = STORE_HEAD;
+    query_version(a, r);
     s3_attempt_send(a, on_looked);
 }
 
@@ -214,6 +230,7 @@ void s3_get_start(struct s3_attempt *a)
         return;
     }
     r = s3_attempt_request(a, "GET", a->op->key);
+    query_version(a, r);
     add_range(a, r);
     r->needs_etag = true;
     r->take = on_bytes;

@@ -127,7 +127,8 @@ static bool is_wanted(const struct s3_attempt *a, const char *key)
 
     if (op->verb != STORE_LIST)
         return true;
-    return strcmp(key, op->key) != 0 && !(op->is_flat && n > 0 && key[n - 1] == '/');
+    return strcmp(key, op->key) != 0 &&
+           !(op->is_flat && !op->with_markers && n > 0 && key[n - 1] == '/');
 }
 
 /* Keys as the store's users know them. */

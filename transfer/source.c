@@ -40,6 +40,7 @@ void source_open_file(struct source *source, struct source_op *op, const char *p
     begin(source, op, done, ctx);
     op->path = path;
     op->file = NULL;
+    op->etag = op->version_id = NULL;
     source->kind->open_file(source, op);
 }
 
@@ -50,6 +51,12 @@ void source_read(struct source_op *op, struct source_file *file,
     op->file = file;
     op->read = *read;
     op->source->kind->read(op->source, op);
+}
+
+void source_rest(struct source *source, struct source_file *file, uint64_t until)
+{
+    if (file != NULL && source->kind->rest != NULL)
+        source->kind->rest(source, file, until);
 }
 
 void source_read_whole(struct source *source, struct source_op *op, const char *path,
@@ -69,5 +76,33 @@ void source_close_file(struct source *source, struct source_file *file)
 
 uint64_t source_links_outside(const struct source *source)
 {
-    return source->kind->links_outside(source);
+    return source->kind->links_outside != NULL ? source->kind->links_outside(source)
+                                               : 0;
+}
+
+void source_stop(struct source *source)
+{
+    if (source->kind->stop != NULL)
+        source->kind->stop(source);
+}
+
+bool source_can_copy(const struct source *source)
+{
+    return source->can_copy;
+}
+
+bool source_from(const struct source *source, const char *path, struct store_from *from,
+                 struct text *key)
+{
+    return source->can_copy && source->kind->from(source, path, from, key);
+}
+
+void source_refuse_copies(struct source *source)
+{
+    source->can_copy = source->can_copy && source->has_copied;
+}
+
+void source_has_copied(struct source *source)
+{
+    source->has_copied = true;
 }

@@ -10,6 +10,7 @@
 #include "manifest/digest_md5.h"
 #include "manifest/entry.h"
 #include "manifest/walk.h"
+#include "transfer/store.h"
 
 /*
  * Where files come from.  A source lists its entries in path order, and its files can
@@ -22,6 +23,7 @@ struct source_file; /* an open file */
 /* What to read. */
 struct source_read {
     uint64_t offset;
+    uint64_t until;            /* the reader goes on to here, in order */
     struct span into;          /* to be filled to the last byte */
     struct stamp expected;     /* the file that is meant */
     struct digester *digester; /* gets the bytes; may be NULL */
@@ -37,6 +39,8 @@ struct source_op {
     struct stamp stamp;       /* open, read, read_whole: of the file as it is now */
     int64_t read_at_ns;       /* open, read_whole: when it began, by the wall clock */
     struct source_file *file; /* open */
+    const char *etag, *version_id; /* open: of an object, as long as the file is open;
+                                      else NULL */
 
     /* Private. */
     struct source *source;
@@ -53,6 +57,24 @@ typedef void source_done_fn(struct source_op *op, void *ctx);
 /* A local tree or file.  The options and what they point to must outlive the source. */
 int source_open_tree(struct source **out, struct loop *loop,
                      const struct walk_options *options, struct error *err);
+
+/* What is under way, and all that is asked from now on, ends soon with ERROR_CANCELLED,
+ * where it could take longer. */
+void source_stop(struct source *source);
+
+/*
+ * Where the store reaches this source by itself: what it is to copy for the file at
+ * path.  from->key lies in *key.  False: it does not reach it, or has been found not to
+ * (source_refuse_copies).
+ */
+bool source_from(const struct source *source, const char *path, struct store_from *from,
+                 struct text *key);
+bool source_can_copy(const struct source *source);
+
+/* The store's keys may not read this file: where none has been copied yet, no other is
+ * tried. */
+void source_refuse_copies(struct source *source);
+void source_has_copied(struct source *source);
 
 /* No operation may be under way, no file open. */
 void source_close(struct source *source);
@@ -74,6 +96,10 @@ void source_open_file(struct source *source, struct source_op *op, const char *p
  */
 void source_read(struct source_op *op, struct source_file *file,
                  const struct source_read *read, source_done_fn *done, void *ctx);
+
+/* Whoever has read up to there does not go on with it, at least not now: what is held
+ * ready for that goes.  No such read is under way. */
+void source_rest(struct source *source, struct source_file *file, uint64_t until);
 
 /*
  * Open, read all of a small file, look again and close, in one go: read->into is as

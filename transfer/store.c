@@ -446,6 +446,8 @@ static void on_failure(struct store_op *op, const struct error *err)
 {
     struct store *store = op->store;
 
+    if (op->body != NULL && op->body->rest != NULL)
+        op->body->rest(op->body);
     if (is_cut(op, err)) {
         end(op, &store->gate.reason);
     } else if (op->body_failed || err->kind == ERROR_CANCELLED) {
@@ -613,6 +615,12 @@ void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx)
 {
     store->freed = freed;
     store->freed_ctx = ctx;
+}
+
+bool store_can_copy_from(const struct store *store, const struct store *from)
+{
+    return store->kind == from->kind && store->kind->can_copy_from != NULL &&
+           store->kind->can_copy_from(store, from);
 }
 
 const struct store_limits *store_limits(const struct store *store)

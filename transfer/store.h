@@ -83,6 +83,10 @@ struct body {
     /* An attempt begins: the next read is of the first byte.  No read is under way. */
     void (*rewind)(struct body *body);
 
+    /* An attempt has ended before it had taken all; another may follow, after a pause:
+     * what is held ready to be read can go.  No read is under way.  May be NULL. */
+    void (*rest)(struct body *body);
+
     /* Fill all of `into` (never more than what is left) with the next bytes; done()
      * runs later, on the loop.  An error here is final for the op and is the op's
      * error, with body_failed set.  look(), unless NULL: runs where the bytes have been
@@ -99,7 +103,7 @@ struct sink {
     void (*write)(struct sink *sink, struct span bytes, body_done_fn *done, void *ctx);
 };
 
-enum { STORE_ETAG_MAX = 96, STORE_UPLOAD_ID_MAX = 1100 };
+enum { STORE_ETAG_MAX = 96, STORE_UPLOAD_ID_MAX = 1100, STORE_VERSION_ID_MAX = 200 };
 
 /*
  * What is copied inside the store: its bytes do not pass through us.  A part copies one
@@ -146,9 +150,10 @@ struct store_op {
     enum store_verb verb;
 
     /* The question, as the verb has it. */
-    bool if_absent; /* put: ERROR_CONFLICT (EEXIST) where the key exists; see
+    bool if_absent;    /* put: ERROR_CONFLICT (EEXIST) where the key exists; see
                        store_limits: can_put_if_absent */
-    bool is_flat;   /* list: everything below the prefix, not one level */
+    bool is_flat;      /* list: everything below the prefix, not one level */
+    bool with_markers; /* list, flat: objects whose keys end in '/', too */
     bool is_data;   /* put, parts, copies: counts as bytes sent or copied (not: our own
                        records) */
     bool want_date; /* head, get, list: date_ms is needed */
@@ -160,6 +165,8 @@ struct store_op {
     struct body *body;
     struct sink *sink;
     const char *upload_id;
+    const char *version_id; /* head, get: of an object of which the store keeps several;
+                               NULL: the newest */
     struct store_part part; /* upload part: number, and its offset below */
     uint64_t offset;        /* get: of the first byte, at most the object's size, else
                                ERROR_CORRUPT; upload part: of the part's in the object */
@@ -187,10 +194,13 @@ struct store_op {
                            that is so if the source still has it when it is looked at
                            afterwards */
         uint64_t size;  /* head: of the object; get: of the whole object */
-        int64_t modified_ms;      /* by the store's clock */
-        int64_t date_ms;          /* now, by the store's clock */
-        int64_t swept_ms;         /* when the store itself will abort the upload; 0: it
-                                     does not say */
+        bool is_opaque_etag; /* head, get: it says nothing of the bytes, whatever it
+                                looks like */
+        char version_id[STORE_VERSION_ID_MAX]; /* head: "" where it has none */
+        int64_t modified_ms;                   /* by the store's clock */
+        int64_t date_ms;                       /* now, by the store's clock */
+        int64_t swept_ms; /* when the store itself will abort the upload; 0: it does
+                             not say */
         struct store_item *items; /* owned by the op until started again or cleared */
         size_t n_items;
         unsigned attempts;
@@ -316,6 +326,9 @@ unsigned store_room(const struct store *store);
 /* freed(ctx) runs from the loop whenever an operation has ended, after its done(), or
  * pauses before another attempt, and when an outage is to be looked at but nobody waits. */
 void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
+
+/* Does the store reach what lies in that one with a copy (struct store_from)? */
+bool store_can_copy_from(const struct store *store, const struct store *from);
 
 const struct store_limits *store_limits(const struct store *store);
 const char *store_url(const struct store *store);

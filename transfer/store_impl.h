@@ -57,6 +57,9 @@ struct store_kind {
     /* As store_region() has it; NULL: there are none. */
     const char *(*region)(const struct store *store);
 
+    /* Both are of this kind.  NULL: never. */
+    bool (*can_copy_from)(const struct store *store, const struct store *from);
+
     /* Free op->cursor, which is not NULL. */
     void (*end_list)(struct store *store, struct store_op *op);
 };

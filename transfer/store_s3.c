@@ -414,6 +414,15 @@ static const char *s3_region(const struct store *store)
     return s3->address.region;
 }
 
+/* AWS copies from region to region. */
+static bool s3_can_copy_from(const struct store *store, const struct store *from)
+{
+    const struct s3 *a = store->impl, *b = from->impl;
+
+    return (a->address.is_aws && b->address.is_aws) ||
+           strcmp(a->address.endpoint, b->address.endpoint) == 0;
+}
+
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs_max = JOBS_MAX,
@@ -425,5 +434,6 @@ const struct store_kind store_s3_kind = {
     .presign = s3_presign,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
+    .can_copy_from = s3_can_copy_from,
     .end_list = s3_list_end,
 };

@@ -26,6 +26,7 @@ struct upload;
 struct upload_outcome {
     struct error err;   /* ERROR_NONE: the object is in the store, whole */
     bool source_failed; /* err is the file's, not the store's */
+    bool is_refused;    /* a copy: the store cannot, and the bytes are to be sent */
     struct stamp stamp; /* of the file as it is now; where err is ERROR_CHANGED too */
     bool is_unchanged;  /* compared, and nothing had to be sent */
     struct stored_note note; /* for checkpoint_note_stored(); valid during done() */

@@ -114,6 +114,7 @@ static void set_object(struct memory_store *m, const char *key, uint8_t *bytes,
     o->bytes = bytes;
     o->size = size;
     add_etag(m, o->etag, bytes, size);
+    o->modified_ms = 1000 * (int64_t)++m->n_changes;
     o->next = m->objects;
     m->objects = o;
 }
@@ -346,10 +347,14 @@ static const struct memory_object *find_source(struct attempt *a, uint64_t size,
 {
     struct store_op *op = a->op;
     const struct store_from *from = &op->from;
-    const struct memory_object *o = memory_store_find(a->m, from->key);
+    const struct memory_store *m = from->bucket != NULL ? a->m->elsewhere : a->m;
+    const struct memory_object *o = memory_store_find(m, from->key);
 
-    assert_null(from->bucket);
     op->copy_refused = true;
+    if (roll(100) < a->m->refuse_percent) {
+        error_set(err, ERROR_AUTH, 403, "not to be copied");
+        return NULL;
+    }
     if (o == NULL) {
         error_set(err, ERROR_NOT_FOUND, 404, "nothing there to copy");
         return NULL;
@@ -361,7 +366,7 @@ static const struct memory_object *find_source(struct attempt *a, uint64_t size,
     }
     assert_true(from->offset <= o->size && size <= o->size - from->offset);
     op->copy_refused = false;
-    op->answer.is_pinned = true;
+    op->answer.is_pinned = from->etag != NULL && roll(3) > 0;
     store_copied(op, size);
     return o;
 }
@@ -487,6 +492,7 @@ static int head(struct attempt *a, struct error *err)
     if (o == NULL)
         return error_set(err, ERROR_NOT_FOUND, 404, "no such object");
     a->op->answer.size = o->size;
+    a->op->answer.modified_ms = o->modified_ms;
     memcpy(a->op->answer.etag, o->etag, sizeof o->etag);
     return 0;
 }
@@ -523,6 +529,55 @@ static void cursor_set(struct attempt *a, size_t next, bool is_end)
         op->cursor = mem_new(1, sizeof(struct memory_cursor));
     op->cursor->store = op->store;
     ((struct memory_cursor *)op->cursor)->next = next;
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    return strcmp(((const struct store_item *)left)->key,
+                  ((const struct store_item *)right)->key);
+}
+
+/* Flat ones; the cursor is the last key. */
+struct key_cursor {
+    struct store_cursor cursor;
+    char key[200];
+};
+
+static int list_objects(struct attempt *a, struct error *err)
+{
+    struct key_cursor *c = (struct key_cursor *)a->op->cursor;
+    const char *after = c != NULL ? c->key : "";
+    struct store_items all = {0};
+
+    (void)err;
+    assert_true(a->op->is_flat);
+    for (const struct memory_object *o = a->m->objects; o != NULL; o = o->next) {
+        struct store_item *item;
+
+        if (!begins_with(o->key, a->op->key) || strcmp(o->key, after) <= 0)
+            continue;
+        item = store_items_add(&all);
+        item->key = mem_copy_string(o->key);
+        item->size = o->size;
+        item->modified_ms = o->modified_ms;
+        memcpy(item->etag, o->etag, sizeof o->etag);
+    }
+    if (all.n > 0)
+        qsort(all.items, all.n, sizeof *all.items, compare_keys);
+    if (all.n <= a->m->page) {
+        if (c != NULL)
+            end_list(a->op->store, a->op);
+    } else {
+        while (all.n > a->m->page)
+            free(all.items[--all.n].key);
+        if (c == NULL)
+            c = mem_new(1, sizeof *c);
+        c->cursor.store = a->op->store;
+        snprintf(c->key, sizeof c->key, "%s", all.items[all.n - 1].key);
+        a->op->cursor = &c->cursor;
+    }
+    store_items_answer(&all, a->op);
+    return 0;
 }
 
 static int list_uploads(struct attempt *a, struct error *err)
@@ -590,6 +645,8 @@ static int take_effect(struct attempt *a, struct error *err)
         return list_parts(a, err);
     case STORE_LIST_UPLOADS:
         return list_uploads(a, err);
+    case STORE_LIST:
+        return list_objects(a, err);
     case STORE_HEAD:
         return head(a, err);
     case STORE_DELETE:
@@ -724,6 +781,7 @@ static void begin_get(struct attempt *a)
     a->object = mem_new(1, sizeof *a->object);
     a->object->bytes = copy_bytes(o->bytes, o->size);
     a->object->size = a->op->answer.size = o->size;
+    a->op->answer.modified_ms = o->modified_ms;
     memcpy(a->op->answer.etag, o->etag, sizeof o->etag);
     assert_true(a->op->offset + a->op->taken <= o->size);
     write_more(a);
@@ -758,6 +816,8 @@ static void draw_failure(struct attempt *a)
                                                 ERROR_THROTTLED, ERROR_NETWORK};
         a->failing = (enum failing)(FAIL_BEFORE + roll(3));
         error_set(&a->failure, kinds[roll(ARRAY_SIZE(kinds))], 0, "bad luck");
+        if (a->failing == FAIL_AFTER && a->op->verb == STORE_LIST)
+            a->failing = FAIL_BEFORE; /* its effect is the cursor's, which is ours */
     }
 }
 

@@ -30,6 +30,7 @@ struct memory_object {
     uint8_t *bytes;
     uint64_t size;
     char etag[STORE_ETAG_MAX];
+    int64_t modified_ms;
     struct memory_object *next;
 };
 
@@ -47,6 +48,8 @@ struct memory_store {
     bool has_folders;        /* a/b is a conflict where a is an object, and reverse */
     enum error_kind refusal; /* every attempt ends so, unless ERROR_NONE */
     size_t page;             /* items of one answer */
+    unsigned refuse_percent; /* of copies, for good */
+    struct memory_store *elsewhere; /* where copies with a bucket come from; or NULL */
 
     /* An attempt is about to take effect. */
     void (*on_effect)(void *ctx, const struct store_op *op);
@@ -55,6 +58,7 @@ struct memory_store {
     /* What was seen. */
     unsigned n_attempts, n_under_way, n_forgotten, n_made;
     unsigned n_puts, n_parts, n_completions, n_deletes, n_copies, n_copied_parts;
+    unsigned n_changes;
     unsigned n_orphans; /* uploads that were made, but the answer was lost */
 };
 
