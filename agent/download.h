@@ -26,7 +26,7 @@ struct download_options {
     const struct version *version;
     const char *dir;
     const struct filter *filter; /* what is wanted of it; NULL: all */
-    struct store *references; /* as verify.h has it */
+    struct store *references;    /* as verify.h has it */
     void (*problem)(void *ctx, const struct download_problem *problem);
     void *ctx;
 };
