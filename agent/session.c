@@ -150,15 +150,18 @@ static int publish(struct session *s, struct datastore_record *r, struct error *
 static void tidy_up(struct session *s)
 {
     int signal = s->agent.signal;
+    struct probe_rest rest = {0};
     struct error err;
     unsigned n;
 
     ownership_stop_beat(&s->own);
     s->owns = false;
     s->agent.signal = 0; /* it is published: a signal now only hurries us */
+    if (agent_has_probed(&s->agent))
+        probe_rest_ask(&s->agent, &rest);
     if (publication_tidy(&s->agent, &s->own, &s->left, &err) != 0)
         session_warn(s, "not_tidied", NULL, err.text);
-    if (agent_has_probed(&s->agent) && probe_rest_remove(&s->agent, &n, &err) != 0)
+    if (probe_rest_remove_found(&s->agent, &rest, &n, &err) != 0)
         log_line(LOG_INFO, LOG_SESSION, "what probes have left: %s", err.text);
     checkpoint_set(s->checkpoint, "published", "1");
     s->agent.signal = signal;
