@@ -43,7 +43,7 @@ static void say_away(void *ctx, const struct error *err)
 
     gauge_give_way(a->gauge, false);
     if (err != NULL)
-        console_print_waiting(err->text);
+        console_print_waiting(err);
 }
 
 static void stop_search(void *ctx)

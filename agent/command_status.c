@@ -98,7 +98,9 @@ static void add_text(struct text *out, const struct session_status *s)
     text_add_printable(out, s->source, strlen(s->source));
     text_add(out, "\n");
     if (goes_on(s) && s->reason[0] != '\0')
-        text_add_format(out, "  waiting: %s\n", s->reason);
+        text_add_format(out, "  %s: %s\n",
+                        s->is_refusal ? "the store refuses for now" : "waiting",
+                        s->reason);
     if (goes_on(s)) {
         text_add_format(out, "  by pid %" PRId64 " on %s; log: ", s->pid, s->host);
         text_add_printable(out, s->log, strlen(s->log));

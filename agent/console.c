@@ -506,7 +506,7 @@ void console_print_error(const char *message, const char *hint)
     terminal_close(&terminal);
 }
 
-void console_print_waiting(const char *why)
+void console_print_waiting(const struct error *why)
 {
     struct terminal terminal;
     struct text lines = {0};

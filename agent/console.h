@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "agent/event.h"
+#include "base/error.h"
 #include "base/loop.h"
 
 /*
@@ -70,7 +71,7 @@ void console_close(struct console *c);
 void console_print_error(const char *message, const char *hint);
 void console_print_warning(const char *message);
 
-/* "waiting for the network: <why>" on stderr, likewise. */
-void console_print_waiting(const char *why);
+/* "waiting for the network: <why>", or for what else, on stderr, likewise. */
+void console_print_waiting(const struct error *why);
 
 #endif

@@ -60,6 +60,7 @@ struct event_progress {
     enum progress_state state;
     bool scan_done;          /* totals are final */
     const char *waiting_for; /* NULL, or why and since when, for people */
+    bool is_refusal;         /* it answers, but to refuse for now (5xx) */
     struct {
         const char *path;
         uint64_t done, size;

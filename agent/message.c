@@ -120,11 +120,18 @@ void message_add_error(struct text *out, const struct terminal *t, const char *p
         add_hint(out, t, hint);
 }
 
-void message_add_waiting(struct text *out, const struct terminal *t, const char *why)
+void message_add_waiting(struct text *out, const struct terminal *t,
+                         const struct error *why)
 {
-    add_colored(out, t, COLOR_YELLOW, "waiting for the network:");
+    const char *what = "waiting for the network:";
+
+    if (why->kind == ERROR_EXPIRED)
+        what = "waiting for new credentials:";
+    else if (why->kind == ERROR_TRANSIENT || why->kind == ERROR_THROTTLED)
+        what = "the store refuses for now:";
+    add_colored(out, t, COLOR_YELLOW, what);
     text_add(out, " ");
-    add_rest(out, t, why);
+    add_rest(out, t, why->text);
 }
 
 static void add_size_field(struct text *out, const struct event_published *e)

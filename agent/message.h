@@ -3,6 +3,7 @@
 
 #include "agent/event.h"
 #include "agent/terminal.h"
+#include "base/error.h"
 #include "base/text.h"
 
 /*
@@ -19,7 +20,8 @@ void message_add_progress(struct text *out, const struct terminal *t, int64_t ti
 void message_add_error(struct text *out, const struct terminal *t, const char *path,
                        const char *message, const char *hint);
 
-/* "waiting for the network: <why>" */
-void message_add_waiting(struct text *out, const struct terminal *t, const char *why);
+/* "waiting for the network: <why>", or what else it is that is waited for. */
+void message_add_waiting(struct text *out, const struct terminal *t,
+                         const struct error *why);
 
 #endif

@@ -63,15 +63,15 @@ unsigned progress_percent(const struct event_progress *e)
     return percent;
 }
 
-static const char *verb_of(enum progress_state state)
+static const char *verb_of(const struct event_progress *e)
 {
-    switch (state) {
+    switch (e->state) {
     case STATE_SCANNING:
         return "scanning";
     case STATE_UPLOADING:
         return "uploading";
     case STATE_WAITING_NETWORK:
-        return "waiting for the network";
+        return e->is_refusal ? "the store refuses for now" : "waiting for the network";
     case STATE_WAITING_CREDENTIALS:
         return "waiting for new credentials";
     case STATE_PUBLISHING:
@@ -82,7 +82,7 @@ static const char *verb_of(enum progress_state state)
 
 void progress_add_headline(struct text *text, const struct event_progress *e)
 {
-    text_add(text, verb_of(e->state));
+    text_add(text, verb_of(e));
     if (e->state == STATE_SCANNING && !e->scan_done) {
         text_add(text, ": ");
         figure_add_noun(text, e->files_total, "file so far", "files so far");

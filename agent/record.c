@@ -220,7 +220,7 @@ static cJSON *format_skipped(const struct datastore_record *r)
 
     for (size_t i = 0; i < r->n_skipped; i++) {
         cJSON *skipped = cJSON_CreateObject();
-        json_field_add_string(skipped, "path", r->skipped[i].path);
+        json_field_add_path(skipped, "path", r->skipped[i].path);
         json_field_add_string(skipped, "reason", r->skipped[i].reason);
         cJSON_AddItemToArray(array, skipped);
     }
@@ -279,7 +279,7 @@ static void parse_skipped(struct datastore_record *r, const cJSON *array)
     cJSON_ArrayForEach(item, array)
     {
         struct datastore_skipped *skipped = &r->skipped[r->n_skipped++];
-        skipped->path = json_field_string(item, "path", "");
+        skipped->path = json_field_path(item, "path", "");
         skipped->reason = json_field_string(item, "reason", "");
     }
 }

@@ -211,6 +211,7 @@ static void take_waiting(struct report *r, const struct store_counts *counts)
     r->status.reason = NULL;
     if (reason == NULL)
         reason = store_refusal(r->agent->store, &since_ms);
+    r->status.is_refusal = reason != NULL && store_away(r->agent->store) == NULL;
     if (reason == NULL) {
         take_silence(r, counts);
         return;
@@ -295,6 +296,7 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
         .state = state_of(r),
         .scan_done = s->scan_done,
         .waiting_for = r->waiting.size > 0 ? text_string(&r->waiting) : NULL,
+        .is_refusal = s->is_refusal,
     };
     for (unsigned i = 0; i < p->n_files && i < EVENT_FILES_SHOWN; i++) {
         event.progress.files[i].path = p->files[i].path;

@@ -92,6 +92,8 @@ void session_tell_away(struct session *s, const struct error *err)
                            : err->kind == ERROR_EXPIRED ? STATE_WAITING_CREDENTIALS
                                                         : STATE_WAITING_NETWORK;
     event.progress.waiting_for = err != NULL ? err->text : NULL;
+    event.progress.is_refusal =
+        err != NULL && (err->kind == ERROR_TRANSIENT || err->kind == ERROR_THROTTLED);
     event.progress.eta_s = -1;
     tell(s, &event);
 }

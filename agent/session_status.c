@@ -56,6 +56,7 @@ static cJSON *format_status(const struct session_status *s)
     json_field_add_u64(object, "retries", s->retries);
     cJSON_AddNumberToObject(object, "eta_s", (double)s->eta_s);
     cJSON_AddBoolToObject(object, "scan_done", s->scan_done);
+    cJSON_AddBoolToObject(object, "is_refusal", s->is_refusal);
     cJSON_AddNumberToObject(object, "exit_code", s->exit_code);
     return object;
 }
@@ -123,6 +124,7 @@ static void parse_status(struct session_status *s, const cJSON *object)
     s->retries = json_field_u64(object, "retries");
     s->eta_s = json_field_i64(object, "eta_s");
     s->scan_done = cJSON_IsTrue(cJSON_GetObjectItem(object, "scan_done"));
+    s->is_refusal = cJSON_IsTrue(cJSON_GetObjectItem(object, "is_refusal"));
     s->exit_code = (int)json_field_i64(object, "exit_code");
 }
 

@@ -21,7 +21,8 @@ struct session_status {
         retries;
     int64_t eta_s;
     bool scan_done;
-    int exit_code; /* of a run that has ended; -1 while it goes on */
+    bool is_refusal; /* reason: the store answers, but to refuse for now */
+    int exit_code;   /* of a run that has ended; -1 while it goes on */
 };
 
 /* state: "starting", "scanning", "uploading", ..., "published", "stopped", "failed".

@@ -270,7 +270,8 @@ struct store_options {
      * (s3_options.keys), as for the network?  0: ERROR_EXPIRED at once. */
     uint64_t expired_ms;
 
-    /* Nobody answers, or takes our keys, and why; NULL: somebody does again.  May be NULL.  From the loop;
+    /* Nobody answers, or takes our keys, or the store refuses for now whatever it is asked
+     * (transient, throttled), and why; NULL: that is over.  May be NULL.  From the loop;
      * must not start or cancel anything. */
     void (*away)(void *ctx, const struct error *err);
     void *away_ctx;

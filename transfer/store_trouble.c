@@ -24,6 +24,14 @@ static uint64_t since_ms(const struct store *store, const struct store_op *op)
     return later(op->failing_since_ms, store->trouble.success_ms[op->verb]);
 }
 
+/* NULL: it is over, or will be said again. */
+static void tell(struct store *store, const struct error *err)
+{
+    store->trouble.is_told = err != NULL;
+    if (store->options.away != NULL)
+        store->options.away(store->options.away_ctx, err);
+}
+
 static void note(struct store *store, const struct store_op *op,
                  const struct error *err)
 {
@@ -36,6 +44,8 @@ static void note(struct store *store, const struct store_op *op,
         t->since_ms = began_ms;
     t->verb = op->verb;
     t->err = *err;
+    if (!t->is_told)
+        tell(store, err);
 }
 
 static void begin(struct store_op *op, uint64_t now_ms)
@@ -80,8 +90,11 @@ void store_trouble_on_success(struct store *store, const struct store_op *op)
 
 void store_trouble_on_end(struct store *store, const struct store_op *op)
 {
-    if (store->trouble.verb == (int)op->verb)
-        store->trouble.since_ms = 0; /* others that go on say so again */
+    if (store->trouble.verb != (int)op->verb)
+        return;
+    store->trouble.since_ms = 0; /* others that go on say so again */
+    if (store->trouble.is_told)
+        tell(store, NULL);
 }
 
 uint64_t store_trouble_left_ms(const struct store *store, const struct store_op *op)

@@ -25,6 +25,7 @@ enum { STORE_VERBS = 16 };
 struct store_trouble {
     uint64_t success_ms[STORE_VERBS]; /* the last of each; 0: none yet */
     uint64_t since_ms;                /* 0: none worth a word */
+    bool is_told;                     /* options.away knows of it */
     int verb;
     struct error err;
 };

@@ -1,5 +1,7 @@
 """Files that cannot be read, and files that do not keep still."""
 
+import base64
+import json
 import os
 import struct
 import threading
@@ -85,6 +87,18 @@ def test_skip_unreadable(mortal, tree):
     record = json.loads((mortal.version("tree") / "datastore.json").read_text())
     skipped = {s["path"]: s["reason"] for s in record["skipped"]}
     assert set(skipped) == {"secret", "closed"} and all(skipped.values())
+
+
+def test_what_was_skipped_is_named_byte_for_byte(mortal, tree):
+    """A name that is no UTF-8, as a manifest has it; and it is known again."""
+    write(tree, "good", "x")
+    write(tree, b"bad \xff name", "y", 0)
+    mortal.create(tree, "--skip-unreadable")
+    record = json.loads((mortal.version("tree") / "datastore.json").read_text())
+    assert [base64.b64decode(s["path_b64"]) for s in record["skipped"]] == [b"bad \xff name"]
+    assert "path" not in record["skipped"][0]
+    again = mortal.create_json(tree, "--skip-unreadable", "--if-changed")
+    assert again.events[-1]["event"] == "unchanged"
 
 
 def test_dry_run_tells_what_cannot_be_read(mortal, tree):

@@ -61,3 +61,30 @@ def test_silence_is_no_rate(terminal):
     assert "waiting" not in last_frame(terminal) and "uploading" in last_frame(terminal)
     until(lambda: "nothing has moved to or from" in last_frame(terminal), terminal)
     assert not MOVING.search(last_frame(terminal))
+
+
+def test_a_store_that_answers_but_refuses(on_fake, grid, tree):  # noqa: F811
+    """It is not the network that is waited for; the state of the events stays the one that scripts know."""
+    place = on_fake()
+    lasting_tree(tree)
+    grid.create(tree, "--name", "there")
+    place.s3.faults({"op": ["PutObject", "CreateMultipartUpload", "GetObject"], "fault": "error", "code": "ServiceUnavailable",
+                     "status": 503})
+    listing = grid.start("datastore", "list")
+    running = grid.start("datastore", "create", tree, "--json")
+    shown = Terminal(grid, "datastore", "create", tree, "--name", "shown", columns=100)
+    try:
+        until(lambda: "the store refuses for now: " in shown.text, shown, 60)
+        listing.until(lambda: "the store refuses for now: " in listing.err, "it says so", 60)
+        assert "503 ServiceUnavailable" in listing.err and "network" not in listing.err
+        waiting = running.until(lambda: [e for e in running.events() if e.get("waiting_for")], "it says so", 60)[-1]
+        assert waiting["state"] == "waiting_network" and "503 ServiceUnavailable" in waiting["waiting_for"]
+        assert "waiting for the network" not in shown.text
+        until(lambda: "the store refuses for now: " in grid("datastore", "status", "shown", code=0).out, shown)
+        place.s3.faults()
+        assert listing.wait(60).code == 0 and "there" in listing.out
+        assert running.wait(60).code == 0
+        assert shown.process.wait(60) == 0
+    finally:
+        shown.process.kill()
+        shown.wait()
