@@ -72,6 +72,18 @@ static uint64_t ms_so_far(struct downloading *d)
     return loop_now_ms(&d->agent.loop) - d->started_ms;
 }
 
+static const char *state_of(const struct downloading *d)
+{
+    const struct error *away = store_away(d->agent.store);
+    uint64_t since_ms;
+
+    if (away != NULL && away->kind == ERROR_EXPIRED)
+        return "waiting_credentials";
+    if (away != NULL || store_refusal(d->agent.store, &since_ms) != NULL)
+        return "waiting_network";
+    return "downloading";
+}
+
 static void print_progress(uv_timer_t *timer)
 {
     struct downloading *d = timer->data;
@@ -92,9 +104,7 @@ static void print_progress(uv_timer_t *timer)
         json_line_u64(&line, "eta_s", left / rate);
     else
         json_line_string(&line, "eta_s", NULL);
-    json_line_string(&line, "state",
-                     store_away(d->agent.store) != NULL ? "waiting_network"
-                                                        : "downloading");
+    json_line_string(&line, "state", state_of(d));
     json_line_end(&line);
     print(&line);
 }

@@ -37,6 +37,17 @@ static void drop_rest(struct in_order *o)
     }
 }
 
+static void wait_for_next(struct in_order *o)
+{
+    if (o->agent->signal != 0)
+        return;
+    start_more(o);
+    o->agent->on_interrupt = cancel_all;
+    o->agent->interrupt_ctx = o;
+    loop_run_until(&o->agent->loop, flag(o, o->n_finished));
+    o->agent->on_interrupt = NULL;
+}
+
 int in_order_run(struct in_order *o, struct error *err)
 {
     int status = 0;
@@ -45,17 +56,11 @@ int in_order_run(struct in_order *o, struct error *err)
         return error_set(err, ERROR_CANCELLED, 0, "interrupted");
     o->n_started = o->n_finished = 0;
     while (status == 0 && o->n_finished < o->n) {
-        start_more(o);
-        o->agent->on_interrupt = cancel_all;
-        o->agent->interrupt_ctx = o;
-        loop_run_until(&o->agent->loop, flag(o, o->n_finished));
-        o->agent->on_interrupt = NULL;
-        if (o->agent->signal != 0) {
+        wait_for_next(o);
+        if (o->agent->signal != 0)
             status = error_set(err, ERROR_CANCELLED, 0, "interrupted");
-            break;
-        }
-        status = o->finish(o->ctx, o->n_finished, err);
-        o->n_finished++;
+        else
+            status = o->finish(o->ctx, o->n_finished++, err);
     }
     drop_rest(o);
     return status;

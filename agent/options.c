@@ -335,6 +335,8 @@ static int parse_command(struct parser *p)
         p->o->command = COMMAND_HELP;
         return 0;
     }
+    if (p->command == NULL)
+        return -1; /* never: find_words() has said why */
     p->o->command = p->command->command;
     if (p->o->command == COMMAND_CREATE || p->o->command == COMMAND_DOWNLOAD)
         p->o->filter = filter_new();

@@ -68,8 +68,9 @@ def test_a_store_that_answers_but_refuses(on_fake, grid, tree):  # noqa: F811
     place = on_fake()
     lasting_tree(tree)
     grid.create(tree, "--name", "there")
-    place.s3.faults({"op": ["PutObject", "CreateMultipartUpload", "GetObject"], "fault": "error", "code": "ServiceUnavailable",
-                     "status": 503})
+    refusal = {"fault": "error", "code": "ServiceUnavailable", "status": 503}
+    place.s3.faults({"op": "PutObject", "key": "shown/*", **refusal}, {"op": "GetObject", "key": "there/*", **refusal},
+                    {"op": ["PutObject", "CreateMultipartUpload"], "key": "tree/*/data/*", **refusal})
     listing = grid.start("datastore", "list")
     running = grid.start("datastore", "create", tree, "--json")
     shown = Terminal(grid, "datastore", "create", tree, "--name", "shown", columns=100)
@@ -80,7 +81,7 @@ def test_a_store_that_answers_but_refuses(on_fake, grid, tree):  # noqa: F811
         waiting = running.until(lambda: [e for e in running.events() if e.get("waiting_for")], "it says so", 60)[-1]
         assert waiting["state"] == "waiting_network" and "503 ServiceUnavailable" in waiting["waiting_for"]
         assert "waiting for the network" not in shown.text
-        until(lambda: "the store refuses for now: " in grid("datastore", "status", "shown", code=0).out, shown)
+        until(lambda: "the store refuses for now: " in grid("datastore", "status", "tree", code=0).out, shown)
         place.s3.faults()
         assert listing.wait(60).code == 0 and "there" in listing.out
         assert running.wait(60).code == 0
