@@ -340,6 +340,7 @@ static int resolve_s3(struct session *s, struct error *err)
         .wanted = &wanted,
         .memory = payload_memory(s->q),
         .request_payer = o->request_payer,
+        .files_from = o->files_from,
     };
 
     wait_as_told(s, &wanted);
