@@ -268,6 +268,7 @@ static void start_report(struct session *s)
     s->status.pid = getpid();
     s->status.started_ms = agent_clock_ms();
     s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
+    report_set_source(s->report, s->access.store);
 }
 
 /* Until there is a report, which tells it itself. */

@@ -324,6 +324,21 @@ def test_streamed_to_another_endpoint(rgw, fake, grid, tmp_path):  # noqa: F811
     assert all((stored / p).read_bytes() == data for p, data in source.objects.items())
 
 
+def test_a_source_that_is_away_for_a_while(fake, grid, tmp_path):  # noqa: F811
+    """It is waited for, and said; then all goes on."""
+    server = fake(buckets=["from"])
+    source = Source(server, bucket="from")
+    source.put_all({**some_objects(50), "big": content(40 * MIB)})
+    grid.env.update({**source.env(), "GRID_STORE": f"file://{tmp_path}/store"})
+    server.faults({"op": "GetObject", "key": "*/big", "times": 2, "fault": "stall_before", "seconds": 2})
+    running = grid.start("datastore", "create", source.url, "--json")
+    running.until(lambda: server.fault_counts()[0]["hits"], "it is read")
+    server.outage(4)
+    running.until(lambda: any(e.get("state") == "waiting_network" for e in running.events()), "it says so", 20)
+    assert running.wait().code == 0
+    check_streamed(lambda: grid.check("tree"), source, grid.version("tree"))
+
+
 def public(rgw):  # noqa: F811
     """A bucket of somebody else that everybody may read."""
     other = rgw.client(*rgw.other)
