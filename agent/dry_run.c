@@ -273,7 +273,8 @@ static int estimate_s3(struct estimate *e, struct agent *a,
         .paths = q->paths,
         .wanted = &wanted,
         .memory = memory_for_payload(q->options->max_memory),
-        .request_payer = q->options->request_payer};
+        .request_payer = q->options->request_payer,
+        .files_from = q->options->files_from};
     char *leave_out;
     int status;
 

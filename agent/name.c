@@ -153,8 +153,6 @@ int name_derive(char out[NAME_MAX_BYTES + 1], const char *source, bool is_folder
         break;
     case NAME_S3:
         component = last_component(rest, strlen(rest));
-        if (!is_folder)
-            strip_any_suffix(component);
         break;
     default:
         component = last_component(rest, strlen(rest));

@@ -220,11 +220,6 @@ static int check_create(struct options *o, struct error *err)
             "--no-copy is for sources s3://BUCKET/PREFIX/: %.80s has to be "
             "copied",
             o->source);
-    if (o->files_from != NULL && name_scheme_of(o->source) != NAME_LOCAL)
-        return error_set(err, ERROR_USAGE, 0,
-                         "--files-from is for local folders: choose below %.80s with "
-                         "--include and --exclude",
-                         o->source);
     return check_output(o, err);
 }
 

@@ -23,6 +23,7 @@ struct report {
     struct agent *agent;
     struct console *console;
     const struct pipeline *pipeline;
+    const struct store *source; /* that is waited for, too; or NULL */
     char *file;
     struct session_status status;
     bool is_publishing, scan_told, is_hushed;
@@ -126,6 +127,11 @@ void report_hush(struct report *r)
     r->is_hushed = true;
 }
 
+void report_set_source(struct report *r, const struct store *source)
+{
+    r->source = source;
+}
+
 void report_set_version(struct report *r, uint64_t version)
 {
     r->status.version = version;
@@ -201,33 +207,46 @@ static void take_silence(struct report *r, const struct store_counts *counts)
     r->status.reason = r->waiting.data;
 }
 
+/* Who is waited for, if anybody is. */
+static const struct store *awaited(const struct report *r)
+{
+    bool is_source = r->source != NULL && store_away(r->source) != NULL &&
+                     store_away(r->agent->store) == NULL;
+
+    return is_source ? r->source : r->agent->store;
+}
+
 /* "HOST cannot be reached: ..., for 3 min, next try in 5 s" */
 static void take_waiting(struct report *r, const struct store_counts *counts)
 {
-    const struct error *reason = store_away(r->agent->store);
-    uint64_t now_ms = loop_now_ms(&r->agent->loop), since_ms = counts->away_since_ms;
+    const struct store *store = awaited(r);
+    const struct error *reason = store_away(store);
+    uint64_t now_ms = loop_now_ms(&r->agent->loop), since_ms;
+    struct store_counts of_it;
 
+    store_counts(store, &of_it);
+    since_ms = of_it.away_since_ms;
     text_clear(&r->waiting);
     r->status.reason = NULL;
     if (reason == NULL)
-        reason = store_refusal(r->agent->store, &since_ms);
-    r->status.is_refusal = reason != NULL && store_away(r->agent->store) == NULL;
+        reason = store_refusal(store, &since_ms);
+    r->status.is_refusal = reason != NULL && store_away(store) == NULL;
     if (reason == NULL) {
         take_silence(r, counts);
         return;
     }
     text_add_format(&r->waiting, "%s, for ", reason->text);
     text_add_duration(&r->waiting, (now_ms - since_ms) / 1000);
-    if (counts->next_try_ms > now_ms) {
+    if (of_it.next_try_ms > now_ms) {
         text_add(&r->waiting, ", next try in ");
-        text_add_duration(&r->waiting, (counts->next_try_ms - now_ms + 999) / 1000);
+        text_add_duration(&r->waiting, (of_it.next_try_ms - now_ms + 999) / 1000);
     }
     r->status.reason = r->waiting.data;
 }
 
 static enum progress_state state_of(const struct report *r)
 {
-    const struct error *away = store_away(r->agent->store);
+    const struct error *away = store_away(awaited(r));
 
     if (away != NULL && away->kind == ERROR_EXPIRED)
         return STATE_WAITING_CREDENTIALS;

@@ -21,6 +21,8 @@ struct report *report_start(struct agent *a, struct console *console,
 /* NULL between pipelines. */
 void report_set_pipeline(struct report *r, const struct pipeline *pipeline);
 void report_set_publishing(struct report *r);
+/* Where the files come from, if that can be away, too. */
+void report_set_source(struct report *r, const struct store *source);
 void report_set_version(struct report *r, uint64_t version);
 
 /* Totals of the last progress, for the final events. */

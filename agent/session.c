@@ -268,6 +268,7 @@ static void start_report(struct session *s)
     s->status.pid = getpid();
     s->status.started_ms = agent_clock_ms();
     s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
+    report_set_source(s->report, s->access.store);
 }
 
 /* Until there is a report, which tells it itself. */
@@ -340,6 +341,7 @@ static int resolve_s3(struct session *s, struct error *err)
         .wanted = &wanted,
         .memory = payload_memory(s->q),
         .request_payer = o->request_payer,
+        .files_from = o->files_from,
     };
 
     wait_as_told(s, &wanted);

@@ -296,6 +296,11 @@ int source_access_open(struct source_access *s, struct place *place,
     int status = -1;
 
     memset(s, 0, sizeof *s);
+    if (o->files_from != NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--files-from is for local folders: choose below %s with "
+                         "--include and --exclude",
+                         place->url);
     s->budget = budget_new(&o->agent->loop, (size_t)o->memory);
     if (config_load(&s->config, o->paths, err) != 0)
         return -1;

@@ -40,7 +40,8 @@ struct source_access_options {
     const struct store_options *wanted; /* jobs, how long to wait, whom to tell */
     uint64_t memory;                    /* for payload */
     bool request_payer;
-    bool may_be_empty; /* what was there once need not be there any more */
+    const char *files_from; /* ERROR_USAGE unless NULL: that is for local folders */
+    bool may_be_empty;      /* what was there once need not be there any more */
 };
 
 /*

@@ -67,7 +67,7 @@ struct copy {
     uint32_t next, n_stored;
     uint64_t bytes_stored;
 
-    char upload_id[STORE_UPLOAD_ID_MAX];
+    char *upload_id; /* "": none is open */
     char etag[STORE_ETAG_MAX];
     struct store_op op;
     bool op_runs, is_begun; /* is_begun: the one request of WHOLE has been started */
@@ -98,6 +98,12 @@ static void fail(struct copy *c, const struct error *err, bool by_source)
         return;
     c->err = *err;
     c->source_failed = by_source;
+}
+
+static void set_upload_id(struct copy *c, const char *id)
+{
+    free(c->upload_id);
+    c->upload_id = mem_copy_string(id);
 }
 
 /* ---- looking at the source ---- */
@@ -144,7 +150,7 @@ static void cut(struct copy *c)
         c->phase = PHASE_CREATING;
         return;
     }
-    memcpy(c->upload_id, c->known.upload_id, sizeof c->upload_id);
+    set_upload_id(c, c->known.upload_id);
     take_up(c);
     c->phase = PHASE_PARTS;
 }
@@ -231,7 +237,7 @@ static void on_gone(struct copy *c, const struct error *err)
 static void restart(struct copy *c)
 {
     c->o.events->upload_gone(c->o.ctx);
-    c->upload_id[0] = '\0';
+    set_upload_id(c, "");
     memset(c->parts, 0, c->layout.n_parts * sizeof *c->parts);
     c->next = c->n_stored = 0;
     c->bytes_stored = 0;
@@ -306,21 +312,26 @@ static void start_whole(struct copy *c)
 
 /* ---- in parts ---- */
 
+static void note_created(struct copy *c)
+{
+    const struct upload_note note = {
+        .upload_id = c->upload_id,
+        .part_size = c->layout.part_size,
+        .block_size = c->layout.block_size,
+        .stamp = c->stamp,
+        .read_at_ns = c->read_at_ns,
+    };
+
+    c->o.events->created(c->o.ctx, &note);
+}
+
 static void on_created(struct store_op *op, void *ctx)
 {
     struct copy *c = ctx;
 
     if (op->err.kind == ERROR_NONE) {
-        const struct upload_note note = {
-            .upload_id = c->upload_id,
-            .part_size = c->layout.part_size,
-            .block_size = c->layout.block_size,
-            .stamp = c->stamp,
-            .read_at_ns = c->read_at_ns,
-        };
-
-        memcpy(c->upload_id, op->answer.upload_id, sizeof c->upload_id);
-        c->o.events->created(c->o.ctx, &note);
+        set_upload_id(c, op->answer.upload_id);
+        note_created(c);
         if (c->err.kind == ERROR_NONE)
             c->phase = PHASE_PARTS;
     } else {
@@ -457,6 +468,7 @@ static void on_end(void *ctx)
     c->o.events->done(c->o.ctx, &outcome);
     upload_record_free(&c->known);
     text_free(&c->from_key);
+    free(c->upload_id);
     free(c->parts);
     free(c);
 }
@@ -464,6 +476,15 @@ static void on_end(void *ctx)
 static bool has_all_parts(const struct copy *c)
 {
     return c->phase == PHASE_PARTS && c->n_stored == c->layout.n_parts;
+}
+
+/* All bytes are copied: were they of the object that is meant? */
+static void after_copying(struct copy *c)
+{
+    if (!c->is_pinned)
+        look(c, PHASE_LOOKING);
+    else
+        c->phase = c->phase == PHASE_PARTS ? PHASE_COMPLETING : PHASE_ENDING;
 }
 
 /* Nothing runs. */
@@ -477,12 +498,8 @@ static void change_phase(struct copy *c)
         look(c, PHASE_LOOKING);
     else if (c->phase == PHASE_RESTARTING)
         restart(c);
-    else if (is_whole && c->is_pinned)
-        c->phase = PHASE_ENDING;
-    else if (is_whole || (has_all_parts(c) && !c->is_pinned))
-        look(c, PHASE_LOOKING);
-    else if (has_all_parts(c))
-        c->phase = PHASE_COMPLETING;
+    else if (is_whole || has_all_parts(c))
+        after_copying(c);
 }
 
 static void copy_advance(struct copy *c)
@@ -533,6 +550,7 @@ struct copy *copy_start(const struct upload_options *options,
                      known->upload_id[0] == '\0';
 
     c->o = *options;
+    c->upload_id = mem_copy_string("");
     c->known = *known;
     c->stamp = options->stamp;
     c->phase = is_single ? PHASE_WHOLE : PHASE_OPENING;

@@ -181,11 +181,6 @@ uint64_t object_stream_until(const struct object_stream *s)
     return s->until;
 }
 
-bool object_stream_is_waited_for(const struct object_stream *s)
-{
-    return s->done != NULL;
-}
-
 const struct store_op *object_stream_answer(const struct object_stream *s)
 {
     return &s->op;

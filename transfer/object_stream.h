@@ -26,7 +26,6 @@ void object_stream_read(struct object_stream *s, struct span into,
 /* Of the next byte, and of the last but one. */
 uint64_t object_stream_position(const struct object_stream *s);
 uint64_t object_stream_until(const struct object_stream *s);
-bool object_stream_is_waited_for(const struct object_stream *s);
 
 /* What the store has answered: ETag, size, time; of use in done() and after it. */
 const struct store_op *object_stream_answer(const struct object_stream *s);

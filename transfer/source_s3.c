@@ -43,13 +43,18 @@ struct question {
     void (*answered)(struct question *q);
 };
 
+/* One reader of a file, and its stream. */
+struct reading {
+    struct object_stream *stream;
+};
+
 struct source_file {
     struct s3_source *s;
     struct source_file *prev, *next;
     char *path;
     char etag[STORE_ETAG_MAX], version_id[STORE_VERSION_ID_MAX];
-    struct object_stream **streams;
-    size_t n_streams;
+    struct reading *readings;
+    size_t n_readings;
     bool is_whole; /* of a small file, as long as it is read */
 };
 
@@ -341,9 +346,9 @@ static void file_free(struct source_file *file)
     *(file->prev != NULL ? &file->prev->next : &file->s->files) = file->next;
     if (file->next != NULL)
         file->next->prev = file->prev;
-    for (size_t i = 0; i < file->n_streams; i++)
-        object_stream_close(file->streams[i]);
-    free(file->streams);
+    for (size_t i = 0; i < file->n_readings; i++)
+        object_stream_close(file->readings[i].stream);
+    free(file->readings);
     free(file->path);
     free(file);
 }
@@ -431,26 +436,26 @@ static void on_looked(struct question *q)
     end_read(op);
 }
 
-static struct object_stream **find_stream(struct source_file *file, uint64_t until)
+static struct reading *find_reading(struct source_file *file, uint64_t until)
 {
-    for (size_t i = 0; i < file->n_streams; i++)
-        if (object_stream_until(file->streams[i]) == until)
-            return &file->streams[i];
+    for (size_t i = 0; i < file->n_readings; i++)
+        if (object_stream_until(file->readings[i].stream) == until)
+            return &file->readings[i];
     return NULL;
 }
 
-static void drop_stream(struct source_file *file, struct object_stream **stream)
+static void drop_reading(struct source_file *file, struct reading *reading)
 {
-    object_stream_close(*stream);
-    *stream = file->streams[--file->n_streams];
+    object_stream_close(reading->stream);
+    *reading = file->readings[--file->n_readings];
 }
 
 static void on_filled(void *ctx, const struct error *err)
 {
     struct source_op *op = ctx;
     struct source_file *file = op->file;
-    struct object_stream **stream = find_stream(file, op->read.until);
-    const struct store_op *answer = object_stream_answer(*stream);
+    struct reading *reading = find_reading(file, op->read.until);
+    const struct store_op *answer = object_stream_answer(reading->stream);
     bool is_known = answer->answer.etag[0] != '\0';
 
     if (is_known)
@@ -460,8 +465,8 @@ static void on_filled(void *ctx, const struct error *err)
     if (is_known && !is_same_object(&op->stamp, &op->read.expected))
         set_changed(op);
     if (err != NULL || op->err.kind != ERROR_NONE ||
-        object_stream_position(*stream) == object_stream_until(*stream))
-        drop_stream(file, stream);
+        object_stream_position(reading->stream) == object_stream_until(reading->stream))
+        drop_reading(file, reading);
     if (op->err.kind == ERROR_NONE)
         loop_work(op->source->loop, &op->work, digest_work, on_digested, op);
     else if (op->err.kind == ERROR_CORRUPT && !file->s->is_stopped)
@@ -474,33 +479,33 @@ static void s3_read(struct source *source, struct source_op *op)
 {
     struct s3_source *s = (struct s3_source *)source;
     struct source_file *file = op->file;
-    struct object_stream **stream = find_stream(file, op->read.until);
+    struct reading *reading = find_reading(file, op->read.until);
 
     if (s->is_stopped) {
         end_cancelled(op);
         return;
     }
-    if (stream != NULL && object_stream_position(*stream) != op->read.offset) {
-        drop_stream(file, stream); /* it begins anew */
-        stream = NULL;
+    if (reading != NULL && object_stream_position(reading->stream) != op->read.offset) {
+        drop_reading(file, reading); /* it begins anew */
+        reading = NULL;
     }
-    if (stream == NULL) {
-        file->streams =
-            mem_resize(file->streams, file->n_streams + 1, sizeof *file->streams);
-        stream = &file->streams[file->n_streams++];
-        *stream = object_stream_open(s->source.loop, s->o.store, file->path,
-                                     op->read.offset, op->read.until);
+    if (reading == NULL) {
+        file->readings =
+            mem_resize(file->readings, file->n_readings + 1, sizeof *file->readings);
+        reading = &file->readings[file->n_readings++];
+        reading->stream = object_stream_open(s->source.loop, s->o.store, file->path,
+                                             op->read.offset, op->read.until);
     }
-    object_stream_read(*stream, op->read.into, on_filled, op);
+    object_stream_read(reading->stream, op->read.into, on_filled, op);
 }
 
 static void s3_rest(struct source *source, struct source_file *file, uint64_t until)
 {
-    struct object_stream **stream = find_stream(file, until);
+    struct reading *reading = find_reading(file, until);
 
     (void)source;
-    if (stream != NULL)
-        drop_stream(file, stream);
+    if (reading != NULL)
+        drop_reading(file, reading);
 }
 
 static void s3_read_whole(struct source *source, struct source_op *op)
@@ -530,8 +535,8 @@ static void s3_stop(struct source *source)
     for (struct question *q = s->questions; q != NULL; q = q->next)
         store_cancel(&q->op);
     for (struct source_file *file = s->files; file != NULL; file = file->next)
-        for (size_t i = 0; i < file->n_streams; i++)
-            object_stream_stop(file->streams[i]);
+        for (size_t i = 0; i < file->n_readings; i++)
+            object_stream_stop(file->readings[i].stream);
 }
 
 static bool s3_from(const struct source *source, const char *path,

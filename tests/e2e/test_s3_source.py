@@ -205,14 +205,15 @@ def test_one_object(place, grid):
     source = Source(place.s3)
     source.put("trainingSet.tar.gz", b"as it is")
     published = grid.create_json(source.url + "trainingSet.tar.gz").event("published")
-    assert (published["name"], published["files"]) == ("trainingset", 1)
-    check_copied(place, source, "trainingset")
+    assert (published["name"], published["files"]) == ("trainingset.tar.gz", 1)
+    check_copied(place, source, "trainingset.tar.gz")
 
 
 def test_what_is_not_there(place, grid):
     source = Source(place.s3)
     source.put("a", b"1")
     assert "there is nothing at" in grid.create(source.url + "nope/", code=1).err
+    assert "--include and --exclude" in grid.create(source.url, "--files-from", "list", code=2).err
     assert "NoSuchBucket" in grid.create("s3://no-such-bucket-here/x/", code=1).err
     grid.create(source.url)
     inside = grid.create(f"s3://{place.bucket}/some/prefix/tree/v1/data/", code=2)
@@ -323,6 +324,21 @@ def test_streamed_to_another_endpoint(rgw, fake, grid, tmp_path):  # noqa: F811
     assert all((stored / p).read_bytes() == data for p, data in source.objects.items())
 
 
+def test_a_source_that_is_away_for_a_while(fake, grid, tmp_path):  # noqa: F811
+    """It is waited for, and said; then all goes on."""
+    server = fake(buckets=["from"])
+    source = Source(server, bucket="from")
+    source.put_all({**some_objects(50), "big": content(40 * MIB)})
+    grid.env.update({**source.env(), "GRID_STORE": f"file://{tmp_path}/store"})
+    server.faults({"op": "GetObject", "key": "*/big", "times": 2, "fault": "stall_before", "seconds": 2})
+    running = grid.start("datastore", "create", source.url, "--json")
+    running.until(lambda: server.fault_counts()[0]["hits"], "it is read")
+    server.outage(4)
+    running.until(lambda: any(e.get("state") == "waiting_network" for e in running.events()), "it says so", 20)
+    assert running.wait().code == 0
+    check_streamed(lambda: grid.check("tree"), source, grid.version("tree"))
+
+
 def public(rgw):  # noqa: F811
     """A bucket of somebody else that everybody may read."""
     other = rgw.client(*rgw.other)
@@ -358,6 +374,20 @@ def test_a_bucket_that_nobody_may_read(place, grid):
     source.put("a", b"1")
     refused = grid.create(source.url, code=77)
     assert f"cannot read the source {source.url}" in refused.err and "AccessDenied" in refused.err
+
+
+def test_a_registered_role_opens_it(fake, grid, tmp_path):  # noqa: F811
+    """Where neither our own keys nor none at all do."""
+    server = fake("role_inherits=false", buckets=["from"])
+    source = Source(server, bucket="from")
+    source.put_all(some_objects(20))
+    key, secret = server.user("testaccesskeydenied1", deny=["ListObjectsV2", "GetObject", "HeadObject"])
+    grid.env.update({**source.env(), "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret,
+                     "GRID_STORE": f"file://{tmp_path}/store"})
+    grid.create(source.url, code=77)
+    grid("credential", "create", "--type", "s3", "--role-arn", "arn:aws:iam::123456789012:role/reader", code=0)
+    grid.create(source.url)
+    check_streamed(lambda: grid.check("tree"), source, grid.version("tree"))
 
 
 # ---- referred to

@@ -58,6 +58,7 @@ DEFAULTS = {
     "web_identity": "",              # the only token that AssumeRoleWithWebIdentity takes
     "role_life_s": 0.0,              # assumed roles live so long, whatever was asked for (0: as asked)
     "role_grace_s": 0.0,             # and in truth so much longer
+    "role_inherits": True,           # False: a role may do what whoever assumes it may not
     # Limits that hold all the time (faults in fault.py come once).
     "slow_down_above": 0,            # requests at once
     "slow_down_status": 503,

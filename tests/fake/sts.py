@@ -112,7 +112,7 @@ def give_role(call, form, user, most):
         raise S3Error("AccessDenied", f"User: {user.arn} is not authorized to perform: sts:AssumeRole on "
                       f"resource: {form['RoleArn']}", status=403)
     made = User("ASIA" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30), user.account,
-                token=secrets.token_urlsafe(60), deny=user.deny,
+                token=secrets.token_urlsafe(60), deny=user.deny if call.behaviour.role_inherits else (),
                 expires=call.now() + (call.behaviour.role_life_s or int(duration)) + call.behaviour.role_grace_s)
     made.arn = form["RoleArn"].replace(":role/", ":assumed-role/") + "/" + form["RoleSessionName"]
     call.server.users.add(made)
