@@ -119,6 +119,7 @@ static void await_pipeline(struct delivery *d)
         .budget = o->agent->budget,
         .checkpoint = o->checkpoint,
         .prefix = o->prefix,
+        .previous = o->previous,
         .part_size = o->part_size,
         .no_copy = o->no_copy,
         .must_look = has_mark(o->checkpoint, must_look),

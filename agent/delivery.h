@@ -29,6 +29,8 @@ struct delivery_options {
     struct report *report; /* shows the progress of each pipeline */
     const struct source_open *source;
     const char *prefix;   /* of every key: "NAME/v1/" */
+    const char *previous; /* the same of the version to copy from, NULL: none; the
+                             checkpoint knows what it holds */
     uint64_t part_size;   /* the user's wish; 0: none */
     bool no_copy;         /* the objects of the source stay where they are */
     bool skip_unreadable; /* it is published without them */

@@ -20,6 +20,7 @@
 #include "agent/figure.h"
 #include "agent/json_line.h"
 #include "agent/memory.h"
+#include "agent/newest.h"
 #include "agent/place.h"
 #include "agent/source_access.h"
 #include "agent/source_open.h"
@@ -32,9 +33,10 @@ struct estimate {
     int root; /* of the source: where the files are looked up */
     uint64_t files, directories, symlinks, bytes, requests;
     uint64_t unreadable; /* files and folders; with them nothing would be published */
-    uint64_t bytes_copied;
-    bool is_copied, is_referred; /* no byte passes through us */
-    struct error err;            /* a file the store cannot hold */
+    uint64_t files_copied, bytes_copied; /* inside the store */
+    bool is_copied, is_referred;         /* no byte passes through us */
+    struct newest newest;                /* what it has is copied */
+    struct error err;                    /* a file the store cannot hold */
 };
 
 static void warn(const char *path, const char *message)
@@ -60,9 +62,29 @@ static bool is_readable(const struct estimate *e, const struct entry *entry)
     return true;
 }
 
+static void tell_unreadable(const struct estimate *e, const struct error *err)
+{
+    struct text message = {0};
+
+    text_add_format(&message, "everything would be sent: %s", err->text);
+    warn(e->name, text_string(&message));
+    text_free(&message);
+}
+
+static bool is_in_newest(struct estimate *e, const struct entry *entry)
+{
+    struct error err;
+    int has = newest_has(&e->newest, entry, &err);
+
+    if (has < 0)
+        tell_unreadable(e, &err);
+    return has == 1;
+}
+
 static void count_file(struct estimate *e, const struct entry *entry,
                        const struct store_limits *limits, uint64_t part_size)
 {
+    bool is_copied;
     const struct layout none = {0};
     struct layout layout;
 
@@ -72,8 +94,10 @@ static void count_file(struct estimate *e, const struct entry *entry,
     }
     e->files++;
     e->bytes += entry->stamp.size;
-    if (e->is_copied || e->is_referred) {
-        e->bytes_copied += e->is_copied ? entry->stamp.size : 0;
+    is_copied = !e->is_referred && (e->is_copied || is_in_newest(e, entry));
+    e->files_copied += is_copied;
+    e->bytes_copied += is_copied ? entry->stamp.size : 0;
+    if (e->is_referred || (is_copied && entry->stamp.size <= limits->copy_max)) {
         e->requests++;
         return;
     }
@@ -118,6 +142,16 @@ static bool is_publishable(const struct estimate *e, const struct options *o)
     return e->unreadable == 0 || o->skip_unreadable;
 }
 
+static uint64_t files_sent(const struct estimate *e)
+{
+    return e->is_referred ? 0 : e->files - e->files_copied;
+}
+
+static uint64_t bytes_sent(const struct estimate *e)
+{
+    return e->is_referred ? 0 : e->bytes - e->bytes_copied;
+}
+
 static void print_json(const struct estimate *e, const struct options *o)
 {
     struct text line = {0};
@@ -131,6 +165,9 @@ static void print_json(const struct estimate *e, const struct options *o)
     json_line_u64(&line, "directories", e->directories);
     json_line_u64(&line, "symlinks", e->symlinks);
     json_line_u64(&line, "bytes", e->bytes);
+    json_line_u64(&line, "files_sent", files_sent(e));
+    json_line_u64(&line, "bytes_sent", bytes_sent(e));
+    json_line_u64(&line, "files_copied", e->files_copied);
     json_line_u64(&line, "bytes_copied", e->bytes_copied);
     json_line_u64(&line, "requests", e->requests);
     json_line_u64(&line, "unreadable", e->unreadable);
@@ -140,20 +177,17 @@ static void print_json(const struct estimate *e, const struct options *o)
     text_free(&line);
 }
 
-static void add_way(struct text *out, const char *way, bool is_taken,
-                    const struct estimate *e)
+static void add_way(struct text *out, const char *way, uint64_t files, uint64_t bytes)
 {
     text_add_format(out, "  %s: ", way);
-    if (!is_taken) {
+    if (files == 0) {
         text_add(out, "nothing\n");
         return;
     }
-    figure_add_noun(out, e->files, "file", "files");
+    figure_add_noun(out, files, "file", "files");
     text_add(out, ", ");
-    text_add_size(out, e->bytes);
-    text_add_format(out, " (%" PRIu64 " bytes), in about ", e->bytes);
-    figure_add_noun(out, e->requests, "request", "requests");
-    text_add(out, "\n");
+    text_add_size(out, bytes);
+    text_add_format(out, " (%" PRIu64 " bytes)\n", bytes);
 }
 
 static void print_text(const struct estimate *e, const struct options *o,
@@ -163,10 +197,14 @@ static void print_text(const struct estimate *e, const struct options *o,
 
     text_add_format(&out, "would create %s version %" PRIu64 " at %s\n", e->name,
                     e->version, url);
-    add_way(&out, "to send", !e->is_copied && !e->is_referred, e);
-    add_way(&out, "to copy inside the store", e->is_copied, e);
+    add_way(&out, e->newest.version.number > 0 ? "to send, at most" : "to send",
+            files_sent(e), bytes_sent(e));
+    add_way(&out, "to copy inside the store", e->files_copied, e->bytes_copied);
     if (e->is_referred)
-        add_way(&out, "to refer to, where they are", true, e);
+        add_way(&out, "to refer to, where they are", e->files, e->bytes);
+    text_add(&out, "  to ask: about ");
+    figure_add_noun(&out, e->requests, "request", "requests");
+    text_add(&out, "\n");
     text_add_format(&out, "  empty folders: %" PRIu64 ", symbolic links: %" PRIu64 "\n",
                     e->directories, e->symlinks);
     if (e->unreadable > 0) {
@@ -231,6 +269,19 @@ static int choose_version(struct estimate *e, struct agent *a, struct error *err
     return 0;
 }
 
+/* What is copied, or referred to, anyway needs no looking for. */
+static int open_newest(struct estimate *e, struct agent *a, const struct options *o,
+                       struct error *err)
+{
+    if (o->no_delta || e->version == 1 || e->is_copied || e->is_referred ||
+        newest_open(&e->newest, a, e->name, err) == 0)
+        return 0;
+    if (err->kind != ERROR_CORRUPT)
+        return -1;
+    tell_unreadable(e, err);
+    return 0;
+}
+
 static int estimate_tree(struct estimate *e, struct agent *a,
                          const struct session_request *q, const struct place *place,
                          struct error *err)
@@ -256,7 +307,7 @@ static int estimate_tree(struct estimate *e, struct agent *a,
         return error_set(err, ERROR_USAGE, 0, "the source %s lies inside the store %s",
                          place->path, folder);
     if (choose_name(e, q, place, err) != 0 || open_root(e, place, err) != 0 ||
-        choose_version(e, a, err) != 0)
+        choose_version(e, a, err) != 0 || open_newest(e, a, o, err) != 0)
         return -1;
     return count_all(e, a, &source, o->part_size, err);
 }
@@ -288,7 +339,9 @@ static int estimate_s3(struct estimate *e, struct agent *a,
                                          &source.s3);
     e->is_referred = q->options->no_copy;
     e->is_copied = source.s3.can_copy && !e->is_referred;
-    status = count_all(e, a, &source, q->options->part_size, err);
+    status = open_newest(e, a, q->options, err);
+    if (status == 0)
+        status = count_all(e, a, &source, q->options->part_size, err);
     free(leave_out);
     return status;
 }
@@ -329,6 +382,7 @@ int dry_run(const struct session_request *q)
         code = report(&e, &a, q->options);
     if (e.root >= 0)
         close(e.root);
+    newest_close(&e.newest);
     place_free(&place);
     source_access_close(&access, &a);
     agent_close(&a);

@@ -147,7 +147,7 @@ static const struct option_spec options[] = {
     {UPLOAD, "take-over", NULL, OPTION_FLAG, offsetof(struct options, take_over),
      "take a session that runs elsewhere", NULL},
     {CREATE, "no-delta", NULL, OPTION_FLAG, offsetof(struct options, no_delta),
-     "send everything (as this version always does)", NULL},
+     "send everything, also what the newest version has", NULL},
     {UPLOAD, "detach", NULL, OPTION_FLAG, offsetof(struct options, detach),
      "go on in the background, without the terminal", NULL},
     {CREATE, "no-copy", NULL, OPTION_FLAG, offsetof(struct options, no_copy),

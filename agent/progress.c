@@ -139,6 +139,10 @@ unsigned progress_facts(struct text facts[PROGRESS_FACTS_MAX], unsigned *n_main,
     if (has_begun && e->files_total > 0)
         add_files_fact(&facts[n++], e);
     *n_main = n;
+    if (e->bytes_copied > 0) {
+        text_add_size(&facts[n], e->bytes_copied);
+        text_add(&facts[n++], " copied inside the store");
+    }
     if (e->retries > 0)
         figure_add_noun(&facts[n++], e->retries, "retry", "retries");
     if (has_begun && e->connections > 0)

@@ -32,10 +32,11 @@ unsigned progress_percent(const struct event_progress *e);
 
 /*
  * "1.2 GiB of 2.9 GiB", "34.5 MiB/s", "ETA 1 min 20 s", "12,345 of 54,321 files", and
- * less important, behind the first *n_main: "3 retries", "16 connections".  The number
+ * less important, behind the first *n_main: "1.2 GiB copied inside the store", "3
+ * retries", "16 connections".  The number
  * of them. The caller frees them all.
  */
-enum { PROGRESS_FACTS_MAX = 6 };
+enum { PROGRESS_FACTS_MAX = 7 };
 unsigned progress_facts(struct text facts[PROGRESS_FACTS_MAX], unsigned *n_main,
                         const struct event_progress *e);
 

@@ -55,8 +55,8 @@ static void on_done(void *ctx, const struct upload_outcome *outcome)
     s->is_over = true;
 }
 
-static const struct upload_events events = {on_created, on_part_stored, on_gone,
-                                            on_gone,    on_moved,       on_done};
+static const struct upload_events events = {
+    on_created, on_part_stored, on_gone, on_gone, NULL, on_moved, on_done};
 
 static int send_from(struct agent *a, struct source *source, const char *file,
                      const char *key, struct error *err)
@@ -77,7 +77,7 @@ static int send_from(struct agent *a, struct source *source, const char *file,
     };
 
     memset(&nothing, 0, sizeof nothing);
-    s.upload = upload_start(&options, &nothing);
+    s.upload = upload_start(&options, &nothing, NULL);
     store_on_room(a->store, on_moved, &s);
     a->on_interrupt = on_interrupt;
     a->interrupt_ctx = &s;

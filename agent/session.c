@@ -18,6 +18,7 @@
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
+#include "agent/previous.h"
 #include "agent/probe_rest.h"
 #include "agent/publication.h"
 #include "agent/session_impl.h"
@@ -106,6 +107,33 @@ static void on_failed(void *ctx, const char *path, const struct error *err)
 
 static const struct delivery_events delivery_events = {on_warning, on_failed};
 
+static void on_previous_unreadable(void *ctx, const struct error *err)
+{
+    struct text message = {0};
+
+    text_add_format(&message, "everything is sent, because it cannot be copied: %s",
+                    err->text);
+    session_warn(ctx, "no_delta", NULL, text_string(&message));
+    text_free(&message);
+}
+
+/* The first version has none before it. */
+static int find_previous(struct session *s, struct error *err)
+{
+    const struct previous_options options = {
+        .agent = &s->agent,
+        .checkpoint = s->checkpoint,
+        .name = s->name,
+        .cache = s->files.cache,
+        .unreadable = on_previous_unreadable,
+        .ctx = s,
+    };
+
+    if (s->q->options->no_delta || s->options.no_copy || s->own.version == 1)
+        return 0;
+    return previous_prepare(&options, &s->previous, err);
+}
+
 static int deliver(struct session *s, struct error *err)
 {
     struct session_source source;
@@ -115,6 +143,7 @@ static int deliver(struct session *s, struct error *err)
         .report = s->report,
         .source = &source.open,
         .prefix = s->own.prefix,
+        .previous = s->previous.size > 0 ? text_string(&s->previous) : NULL,
         .part_size = s->own.record.part_size,
         .no_copy = s->options.no_copy,
         .skip_unreadable = s->q->options->skip_unreadable,
@@ -185,7 +214,7 @@ static int upload(struct session *s, struct error *err)
     struct datastore_record record = {0};
     int status;
 
-    if (deliver(s, err) != 0)
+    if (find_previous(s, err) != 0 || deliver(s, err) != 0)
         return -1;
     if (s->delivery.n_failed > 0 && !s->q->options->skip_unreadable)
         return refuse_incomplete(s, err);
@@ -459,6 +488,7 @@ static int session_end(struct session *s, int status, const struct error *err)
     session_files_free(&s->files);
     place_free(&s->place);
     text_free(&s->shape);
+    text_free(&s->previous);
     if (s->shape_storage != NULL)
         filter_free(s->options.filter); /* made for this session */
     free(s->shape_storage);

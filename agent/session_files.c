@@ -33,6 +33,7 @@ void session_files_init(struct session_files *f, const char *folder, const char 
     f->folder = mem_copy_string(folder);
     f->stem = text_take(&stem);
     f->database = join(folder, f->stem, ".db");
+    f->cache = join(folder, f->stem, ".db.cache");
     f->status = join(folder, f->stem, ".json");
     f->log = join(folder, f->stem, ".log");
     f->scratch = join(folder, f->stem, ".manifest-");
@@ -44,6 +45,7 @@ void session_files_free(struct session_files *f)
     free(f->folder);
     free(f->stem);
     free(f->database);
+    free(f->cache);
     free(f->status);
     free(f->log);
     free(f->scratch);

@@ -7,6 +7,7 @@
  * The local files of a session, in `$XDG_STATE_HOME/grid/sessions/`, all of one stem:
  *
  *   STEM.db        the checkpoint; after publication the stat cache of that version
+ *   STEM.db.cache  the same of the version before, while the next is being made
  *   STEM.json      what `status` reads, replaced once a second (session_status.h)
  *   STEM.log       the session's log
  *
@@ -15,7 +16,8 @@
  */
 struct session_files {
     char *folder, *stem;
-    char *database, *status, *log, *scratch; /* scratch: prefix of manifest shards */
+    char *database, *cache, *status, *log,
+        *scratch; /* scratch: prefix of manifest shards */
 };
 
 void session_files_init(struct session_files *f, const char *folder, const char *name,

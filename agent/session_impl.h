@@ -28,6 +28,7 @@ struct session {
     struct text shape;
     struct session_files files;
     struct checkpoint *checkpoint;
+    struct text previous; /* of the keys of the version to copy from; "": none */
     struct ownership own;
     bool owns; /* session.json is ours */
     bool is_resumed;

@@ -148,6 +148,7 @@ static void run_thread(void *arg)
             log_line(LOG_ERROR, LOG_CHECKPOINT, "%s", cp->db.failure.text);
     }
     checkpoint_rows_commit(&cp->rows);
+    stat_cache_close(cp->cache);
     checkpoint_db_close(&cp->db);
     loop_post(cp->loop, &cp->gone, on_gone, cp);
 }

@@ -171,6 +171,7 @@ struct upload_note {
     struct stamp stamp; /* of the file as it was opened; all parts are of that */
     int64_t read_at_ns; /* no part was read before; by the clock of the files' mtime. 0:
                            not known, as of an upload found in the store */
+    bool is_unread;     /* nobody has opened it: the stamp is what the plan said */
     const struct part_record
         *parts; /* that were found with it: noted in one go with it,
                                         so that a kill leaves both or neither */
@@ -191,6 +192,7 @@ struct stored_note {
     struct stamp stamp; /* as it was before and after reading */
     int64_t read_at_ns; /* when reading began, by the clock of the files' mtime; of an
                            object copied within the store: of the look at the stamp */
+    bool is_unread;     /* nobody has opened it: the stamp is what the plan said */
     struct digest hash;
     bool has_hash;
     const char *etag; /* "" where the store has none */

@@ -60,6 +60,19 @@ static const char schema[] =
     " part_bytes_stored INTEGER, files_failed INTEGER);"
     "INSERT INTO totals VALUES(1,0,0,0,0,0,0,0,0);";
 
+/* Came later: made where a data base does not have it. */
+static const char additions[] =
+    "CREATE TABLE IF NOT EXISTS previous(path BLOB PRIMARY KEY, key BLOB,"
+    " size INTEGER, mtime INTEGER, ctime INTEGER, inode INTEGER, read_at INTEGER,"
+    " hash BLOB, block_size INTEGER, blocks BLOB, etag TEXT, first BLOB,"
+    " checksum INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX IF NOT EXISTS previous_large ON previous(size, first)"
+    " WHERE size >= 1048576;";
+
+#define PREVIOUS_COLUMNS                                                               \
+    "path, key, size, mtime, ctime, inode, read_at, hash, block_size, blocks, etag,"   \
+    " checksum"
+
 #define FILE_COLUMNS                                                                   \
     "path, state, type, size, mtime, ctime, inode, mode, read_at, object_size, hash,"  \
     " block_size, upload, etag, target, checksum"
@@ -113,6 +126,15 @@ static const char *const sql_text[SQL_COUNT] = {
     [SQL_SEEN_FIND] = "SELECT size, etag FROM seen WHERE key = ?1",
     [SQL_SEEN_REMOVE] = "DELETE FROM seen WHERE key = ?1",
     [SQL_SEEN_LIST] = "SELECT key FROM seen ORDER BY key LIMIT ?1",
+    [SQL_PREVIOUS_CLEAR] = "DELETE FROM previous",
+    [SQL_PREVIOUS_ADD] =
+        "INSERT INTO previous VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+    [SQL_PREVIOUS_AT] = "SELECT " PREVIOUS_COLUMNS " FROM previous WHERE path = ?1",
+    [SQL_PREVIOUS_LIKE] = "SELECT " PREVIOUS_COLUMNS " FROM previous"
+                          " WHERE size = ?1 AND size >= 1048576 AND first = ?2"
+                          " LIMIT 1",
+    [SQL_PREVIOUS_SIZE] = "SELECT 1 FROM previous"
+                          " WHERE size = ?1 AND size >= 1048576 AND path <> ?2 LIMIT 1",
 };
 
 static enum error_kind kind_of(int rc)
@@ -223,7 +245,8 @@ static int lock_and_identify(struct checkpoint_db *db, struct error *err)
     if (run_text(db, settings, err) != 0 || run_text(db, "BEGIN EXCLUSIVE", err) != 0 ||
         identify(db, &is_new, err) != 0)
         return -1;
-    if ((is_new && run_text(db, schema, err) != 0) || run_text(db, "COMMIT", err) != 0)
+    if ((is_new && run_text(db, schema, err) != 0) ||
+        run_text(db, additions, err) != 0 || run_text(db, "COMMIT", err) != 0)
         return -1;
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return run_text(db, "PRAGMA journal_mode=WAL", err);

@@ -3,8 +3,10 @@
 
 #include "manifest/checkpoint.h"
 #include "manifest/checkpoint_db.h"
+#include "manifest/checkpoint_previous.h"
 #include "manifest/checkpoint_row.h"
 #include "manifest/checkpoint_upload.h"
+#include "manifest/stat_cache.h"
 
 /*
  * Private to the checkpoint: its thread and the jobs that the calls of checkpoint.h
@@ -62,6 +64,19 @@ struct job {
             size_t prefix_bytes;
             uint64_t size;
         } seen;
+        struct {
+            const struct manifest_line *lines;
+            size_t n_lines;
+        } lines;
+        struct {
+            struct previous_answer *out;
+            uint64_t size;
+        } at;
+        struct {
+            struct previous_file *out;
+            uint64_t size;
+            struct digest first;
+        } like;
     } args;
 };
 
@@ -91,7 +106,9 @@ struct checkpoint {
     struct checkpoint_rows rows;
     struct file_row row; /* of whichever job runs */
     bool is_walking;
-    struct text merged; /* the walk has passed by here; "" at its start */
+    struct text merged;       /* the walk has passed by here; "" at its start */
+    struct stat_cache *cache; /* while the previous version is filled in, or NULL */
+    bool is_cache_of_version;
 };
 
 /* path and text (either may be NULL) are copied. */

@@ -30,10 +30,13 @@ static bool load_file(struct checkpoint *cp, const char *path)
  * The file was sent, or is being sent, with this stamp.  The plan's is older: then this
  * is the news.  Or it is newer, the walk having come by in between: then it stays, and
  * false is returned.  Whatever changes a file sets its ctime to the present; of another
- * file under the same name (a link that leads elsewhere now) the last look counts.
+ * file under the same name (a link that leads elsewhere now) the last look counts.  Of
+ * what was copied unread the stamp is an earlier plan's: nobody has looked.
  */
-static bool adopt_stamp(struct file_row *row, const struct stamp *stamp)
+static bool adopt_stamp(struct file_row *row, const struct stamp *stamp, bool is_unread)
 {
+    if (is_unread)
+        return stamp_is_same(&row->stamp, stamp);
     if (row->stamp.inode == stamp->inode && row->stamp.ctime_ns > stamp->ctime_ns)
         return false;
     row->stamp = *stamp;
@@ -86,8 +89,8 @@ static void run_note_upload(struct checkpoint *cp, struct job *job)
     checkpoint_upload_forget(&cp->rows, row, false);
     checkpoint_rows_remove_garbage(&cp->rows, job->path, job->text);
     checkpoint_upload_add(&cp->rows, row, job->text, note->part_size, note->block_size);
-    row->state =
-        adopt_stamp(row, &note->stamp) ? CHECKPOINT_PLANNED : CHECKPOINT_RECHECK;
+    row->state = adopt_stamp(row, &note->stamp, note->is_unread) ? CHECKPOINT_PLANNED
+                                                                 : CHECKPOINT_RECHECK;
     row->read_at_ns = note->read_at_ns;
     row->has_hash = false; /* an older object's: it may be replaced any time now */
     for (size_t i = 0; i < note->n_parts; i++)
@@ -181,7 +184,7 @@ static void run_note_stored(struct checkpoint *cp, struct job *job)
     row->read_at_ns = note->read_at_ns;
     text_clear(&row->etag);
     text_add(&row->etag, job->text);
-    if (adopt_stamp(row, &note->stamp))
+    if (adopt_stamp(row, &note->stamp, note->is_unread))
         row->state = CHECKPOINT_STORED;
     else
         row->state = row->has_hash ? CHECKPOINT_RECHECK : CHECKPOINT_PLANNED;

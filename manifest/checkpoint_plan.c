@@ -16,10 +16,6 @@
  */
 enum { NEXT_BYTES = 256 << 10 };
 
-/* A file written less than this before it was read may have been written again within
- * the same tick of its clock: FAT's is the coarsest. */
-static const int64_t racy_ns = 2000000000;
-
 /* Drop the rows before path (NULL: all there are). */
 static void drop_before(struct cursor *c, const char *path)
 {
@@ -31,12 +27,6 @@ static void drop_before(struct cursor *c, const char *path)
 }
 
 /* ---- the merge ---- */
-
-static bool is_racy(const struct stamp *stamp, int64_t read_at_ns)
-{
-    return stamp->mtime_ns >= read_at_ns - racy_ns ||
-           stamp->ctime_ns >= read_at_ns - racy_ns;
-}
 
 static void copy_entry(struct file_row *row, const struct entry *e)
 {
@@ -84,7 +74,7 @@ static void merge_file(struct checkpoint *cp, struct file_row *row,
 
     if (row->state == CHECKPOINT_STORED ||
         (row->state == CHECKPOINT_PLANNED && row->upload != 0))
-        is_in_doubt = is_in_doubt || is_racy(&e->stamp, row->read_at_ns);
+        is_in_doubt = is_in_doubt || file_row_is_racy(&e->stamp, row->read_at_ns);
     if (!is_in_doubt && row->mode == e->mode)
         return;
     if (is_in_doubt && row->state != CHECKPOINT_RECHECK &&
@@ -250,7 +240,7 @@ static void add_item(struct checkpoint *cp, struct plan_batch *out)
     item->has_upload =
         row->state == CHECKPOINT_RECHECK || checkpoint_upload_is_open(&cp->rows, row);
     item->state = row->state;
-    if (item->has_upload && is_racy(&row->stamp, row->read_at_ns))
+    if (item->has_upload && file_row_is_racy(&row->stamp, row->read_at_ns))
         item->state = CHECKPOINT_RECHECK; /* the walk has not been here yet */
     entry_batch_add(&out->strings, &entry);
     item->entry = out->strings.entries[out->strings.n_entries - 1];

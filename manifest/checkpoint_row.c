@@ -17,11 +17,20 @@
  */
 enum { COLUMN_CHECKSUM = 15 };
 
+/* FAT's clock is the coarsest. */
+static const int64_t racy_ns = 2000000000;
+
 void file_row_free(struct file_row *row)
 {
     text_free(&row->path);
     text_free(&row->target);
     text_free(&row->etag);
+}
+
+bool file_row_is_racy(const struct stamp *stamp, int64_t read_at_ns)
+{
+    return stamp->mtime_ns >= read_at_ns - racy_ns ||
+           stamp->ctime_ns >= read_at_ns - racy_ns;
 }
 
 void checkpoint_rows_free(struct checkpoint_rows *rows)

@@ -40,6 +40,10 @@ struct file_row {
 };
 void file_row_free(struct file_row *row);
 
+/* May a file that has this stamp have been changed since it was read, within the same
+ * tick of its clock? */
+bool file_row_is_racy(const struct stamp *stamp, int64_t read_at_ns);
+
 void checkpoint_rows_open(struct checkpoint_rows *rows, struct checkpoint_db *db);
 void checkpoint_rows_free(struct checkpoint_rows *rows);
 

@@ -1,9 +1,11 @@
 /*
- *   READING what the checkpoint knows --+
+ *   READING what the previous version has
+ *      |   ^
+ *      |   +---- the file has changed, or cannot be copied --+
+ *      v                                                     |
+ *   READING what the checkpoint knows --+                    |
  *      or                               +--> UPLOADING, COPYING --done--> ended
- *   LOOKING at what the store has ------+      or REFERRING |
- *      ^                                                    |
- *      +--- the file has changed, or cannot be copied ------+
+ *   LOOKING at what the store has ------+      or REFERRING
  *
  * Which of these it is shows in `lookup`, `upload`, `copy` and `reference`.
  */
@@ -27,6 +29,7 @@ static void end(struct job *j, enum job_end how, const struct error *err)
 {
     j->events->ended(j->ctx, j, how, err);
     upload_record_free(&j->known);
+    previous_file_free(&j->previous.file);
     text_free(&j->key);
     free(j->path);
     free(j);
@@ -64,6 +67,21 @@ static void on_object_lost(void *ctx)
     checkpoint_note_lost(j->o->checkpoint, j->path);
 }
 
+static void on_found(void *ctx, const struct error *err)
+{
+    struct job *j = ctx;
+
+    (void)err; /* the checkpoint's: the next note or flush tells it, too */
+    upload_found(j->upload, &j->found);
+}
+
+static void on_look_for(void *ctx, uint64_t size, const struct digest *first)
+{
+    struct job *j = ctx;
+
+    checkpoint_previous_like(j->o->checkpoint, size, first, &j->found, on_found, j);
+}
+
 static void on_upload_moved(void *ctx)
 {
     struct job *j = ctx;
@@ -73,9 +91,16 @@ static void on_upload_moved(void *ctx)
 
 static void on_upload_done(void *ctx, const struct upload_outcome *outcome);
 
-static const struct upload_events upload_events = {on_upload_created, on_part_stored,
-                                                   on_upload_gone,    on_object_lost,
-                                                   on_upload_moved,   on_upload_done};
+static const struct upload_events upload_events = {
+    on_upload_created, on_part_stored,  on_upload_gone, on_object_lost,
+    on_look_for,       on_upload_moved, on_upload_done};
+
+static bool is_untouched(const struct job *j)
+{
+    const struct previous_file *f = &j->previous.file;
+
+    return f->exists && f->is_settled && stamp_is_same(&f->stamp, &j->stamp);
+}
 
 static bool must_refer(const struct job *j)
 {
@@ -90,6 +115,8 @@ static bool must_copy(const struct job *j)
 
 static void start_upload(struct job *j)
 {
+    const struct delta delta = {j->previous.file, j->previous.may_have_moved,
+                                is_untouched(j)};
     struct upload_options options = {
         .loop = j->o->loop,
         .store = j->o->store,
@@ -101,6 +128,7 @@ static void start_upload(struct job *j)
         .must_compare = j->must_compare,
         .part_size = j->o->part_size,
         .is_data = true,
+        .previous = j->o->previous,
         .events = &upload_events,
         .ctx = j,
     };
@@ -110,8 +138,9 @@ static void start_upload(struct job *j)
     else if (must_copy(j))
         j->copy = copy_start(&options, &j->known);
     else
-        j->upload = upload_start(&options, &j->known);
+        j->upload = upload_start(&options, &j->known, &delta);
     memset(&j->known, 0, sizeof j->known); /* the upload's now */
+    memset(&j->previous, 0, sizeof j->previous);
 }
 
 /* ---- what earlier runs know ---- */
@@ -167,18 +196,39 @@ static void look_up(struct job *j)
     j->lookup = lookup_start(&options);
 }
 
-/* What earlier runs, or earlier attempts of this one, know of the file comes first. */
-static void begin(struct job *j)
+static void read_known(struct job *j)
 {
-    j->upload = NULL;
-    j->copy = NULL;
-    j->reference = NULL;
     if (j->has_upload || j->must_compare)
         checkpoint_read_upload(j->o->checkpoint, j->path, &j->known, on_known, j);
     else if (j->o->must_look && j->n_changes == 0 && !must_refer(j) && !must_copy(j))
         look_up(j);
     else
         start_upload(j);
+}
+
+/* ---- what the previous version has ---- */
+
+static void on_previous(void *ctx, const struct error *err)
+{
+    struct job *j = ctx;
+
+    if (err != NULL || j->is_cancelled)
+        on_known(j, err);
+    else
+        read_known(j);
+}
+
+/* What earlier runs, or earlier attempts of this one, know of the file comes first. */
+static void begin(struct job *j)
+{
+    j->upload = NULL;
+    j->copy = NULL;
+    j->reference = NULL;
+    if (j->o->previous != NULL && !must_refer(j) && !must_copy(j))
+        checkpoint_previous_at(j->o->checkpoint, j->path, j->stamp.size, &j->previous,
+                               on_previous, j);
+    else
+        read_known(j);
 }
 
 /* ---- the end ---- */
@@ -278,7 +328,7 @@ bool job_step(struct job *j)
 {
     if (j->copy != NULL)
         return copy_step(j->copy);
-    return j->upload != NULL && upload_step(j->upload);
+    return j->upload != NULL && upload_step(j->upload); /* it may begin anew */
 }
 
 void job_cancel(struct job *j)
@@ -290,6 +340,11 @@ void job_cancel(struct job *j)
         copy_cancel(j->copy);
     else if (j->lookup != NULL)
         lookup_cancel(j->lookup);
+}
+
+bool job_is_light(const struct job *j)
+{
+    return j->upload == NULL ? j->is_small : upload_is_light(j->upload);
 }
 
 uint64_t job_bytes(const struct job *j)

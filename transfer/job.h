@@ -7,8 +7,8 @@
 #include "transfer/upload.h"
 
 /*
- * One file of the plan under way, for the pipeline: what earlier runs know of it is read
- * or looked up, then it is uploaded, anew when it changes meanwhile; everything that the
+ * One file of the plan under way, for the pipeline: what the previous version has of it
+ * and what earlier runs know of it is read or looked up, then it is uploaded, anew when it changes meanwhile; everything that the
  * store confirms goes to the checkpoint.  All on the loop.
  */
 struct job;
@@ -40,6 +40,7 @@ struct job {
     struct job *next_ready;
     bool is_ready;     /* in the ready queue */
     bool is_preparing; /* it has started no piece yet */
+    bool is_large;     /* counts as such */
 
     /* To be read. */
     char *path;
@@ -55,6 +56,8 @@ struct job {
     bool must_compare, has_upload, is_cancelled;
     bool is_unconfirmed;
     unsigned n_changes;
+    struct previous_answer previous;
+    struct previous_file found; /* being looked for */
     struct upload_record known;
     struct lookup *lookup; /* while the store is asked what it has */
     struct upload *upload; /* at most one of these; all NULL while `known` is read */
@@ -73,6 +76,9 @@ struct job *job_start(const struct pipeline_options *options,
 bool job_step(struct job *job);
 
 void job_cancel(struct job *job); /* ended() follows */
+
+/* See upload_is_light(): so many of them as the store has room for may be under way. */
+bool job_is_light(const struct job *job);
 
 /* Bytes that are confirmed or on their way. */
 uint64_t job_bytes(const struct job *job);

@@ -1,9 +1,10 @@
 /*
- *   MISSING ---begin---> BUSY ---sent, confirmed---> STORED
- *   KNOWN --begin---> BUSY ---give_back---> MISSING
+ *   MISSING, MATCHED ---begin---> BUSY ---sent, confirmed---> STORED
+ *   KNOWN, UNREAD --begin---> BUSY ---give_back---> MISSING
+ *                                 ---match---> MATCHED
  *
  * Parts are begun in the order of their numbers: `next` goes up over those that do not
- * wait, and comes back to one that was compared and differs.
+ * wait, and comes back to one that was read and is to be sent or copied.
  */
 #include "transfer/part_table.h"
 
@@ -38,9 +39,16 @@ void part_table_free(struct part_table *t)
     free(t->stored);
 }
 
+static void set_state(struct part_table *t, uint32_t number, enum part_state state)
+{
+    t->n_matched -= t->states[number - 1] == PART_MATCHED;
+    t->n_matched += state == PART_MATCHED;
+    t->states[number - 1] = state;
+}
+
 static void count_stored(struct part_table *t, uint32_t number)
 {
-    t->states[number - 1] = PART_STORED;
+    set_state(t, number, PART_STORED);
     t->n_stored++;
     t->bytes_stored += t->stored[number - 1].size;
 }
@@ -85,37 +93,66 @@ void part_table_reset(struct part_table *t)
 {
     for (uint32_t i = 0; i < t->layout.n_parts; i++)
         t->states[i] = PART_MISSING;
-    t->n_stored = 0;
+    t->n_stored = t->n_matched = 0;
     t->bytes_stored = 0;
     t->next = 1;
+}
+
+void part_table_look_into(struct part_table *t, uint32_t number)
+{
+    set_state(t, number, PART_UNREAD);
 }
 
 uint32_t part_table_next(struct part_table *t, bool may_send)
 {
     for (; t->next <= t->layout.n_parts; t->next++) {
         enum part_state state = t->states[t->next - 1];
-        if (state == PART_KNOWN || (state == PART_MISSING && may_send))
+        if (state == PART_KNOWN || state == PART_UNREAD ||
+            ((state == PART_MISSING || state == PART_MATCHED) && may_send))
             return t->next;
     }
     return 0;
 }
 
-bool part_table_must_compare(const struct part_table *t, uint32_t number)
+enum part_state part_table_state(const struct part_table *t, uint32_t number)
 {
-    return t->states[number - 1] == PART_KNOWN;
+    return t->states[number - 1];
+}
+
+void part_table_rewind(struct part_table *t)
+{
+    t->next = 1;
 }
 
 void part_table_begin(struct part_table *t, uint32_t number)
 {
-    t->states[number - 1] = PART_BUSY;
+    set_state(t, number, PART_BUSY);
     t->next = number + 1;
+}
+
+static void put_back(struct part_table *t, uint32_t number, enum part_state state)
+{
+    set_state(t, number, state);
+    if (number < t->next)
+        t->next = number;
 }
 
 void part_table_give_back(struct part_table *t, uint32_t number)
 {
-    t->states[number - 1] = PART_MISSING;
-    if (number < t->next)
-        t->next = number;
+    put_back(t, number, PART_MISSING);
+}
+
+void part_table_match(struct part_table *t, uint32_t number)
+{
+    put_back(t, number, PART_MATCHED);
+}
+
+void part_table_copy_none(struct part_table *t)
+{
+    for (uint32_t number = t->layout.n_parts; number > 0; number--)
+        if (t->states[number - 1] == PART_MATCHED ||
+            t->states[number - 1] == PART_UNREAD)
+            part_table_give_back(t, number);
 }
 
 struct part_record part_table_sent(struct part_table *t, uint32_t number,
@@ -157,4 +194,9 @@ bool part_table_all_begun(const struct part_table *t)
 bool part_table_all_stored(const struct part_table *t)
 {
     return t->n_stored == t->layout.n_parts;
+}
+
+bool part_table_all_matched(const struct part_table *t)
+{
+    return t->n_matched == t->layout.n_parts;
 }

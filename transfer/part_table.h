@@ -18,6 +18,8 @@
 enum part_state {
     PART_MISSING, /* to be sent */
     PART_KNOWN,   /* noted, but to be compared first */
+    PART_UNREAD,  /* to be read first: the previous version may have it */
+    PART_MATCHED, /* it has: to be copied */
     PART_BUSY,    /* a piece has it */
     PART_STORED,  /* the store has it, and it is the file's content */
 };
@@ -31,7 +33,7 @@ struct part_table { /* zeroed: the file is not cut yet */
     /* Private. */
     enum part_state *states; /* [layout.n_parts] */
     uint32_t next;           /* no lower number waits for a piece */
-    uint32_t n_stored;
+    uint32_t n_stored, n_matched;
 };
 
 /* Cut the file, once; all parts are to be sent.  The arguments are layout_of()'s. */
@@ -47,16 +49,26 @@ void part_table_take_up(struct part_table *t, struct known *known, bool must_com
 /* All parts are to be sent, whatever the store has. */
 void part_table_reset(struct part_table *t);
 
+/* A part to be sent is to be read first. */
+void part_table_look_into(struct part_table *t, uint32_t number);
+
 /* The lowest part that waits for a piece, 0 where none does.  may_send false: only those
- * to be compared count, the others are passed over for good. */
+ * to be read first count, the others are passed over until part_table_rewind(). */
 uint32_t part_table_next(struct part_table *t, bool may_send);
-bool part_table_must_compare(const struct part_table *t, uint32_t number);
+enum part_state part_table_state(const struct part_table *t, uint32_t number);
+void part_table_rewind(struct part_table *t);
 
 /* A piece has the part that is next. */
 void part_table_begin(struct part_table *t, uint32_t number);
 
 /* The piece has ended and the part is to be sent. */
 void part_table_give_back(struct part_table *t, uint32_t number);
+
+/* The piece has ended, or the part's digests are known without: it is to be copied. */
+void part_table_match(struct part_table *t, uint32_t number);
+
+/* No part is to be copied, nor looked for: they are to be sent. */
+void part_table_copy_none(struct part_table *t);
 
 /* The piece has ended and the store has the part: as it was sent just now, or as it was
  * known.  Returned is what is to be noted of it; the blocks are the table's. */
@@ -69,5 +81,6 @@ void part_table_pass_over(struct part_table *t);
 
 bool part_table_all_begun(const struct part_table *t);
 bool part_table_all_stored(const struct part_table *t);
+bool part_table_all_matched(const struct part_table *t);
 
 #endif

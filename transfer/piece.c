@@ -5,6 +5,8 @@
  *
  * Comparing: a lease of one chunk, then the same reads, one after another, until the
  * end.
+ *
+ * Copying: one operation of the store; nothing is read.
  */
 #include "transfer/piece.h"
 
@@ -120,6 +122,15 @@ void piece_send(struct piece *p)
         .size = p->size, .rewind = body_rewind, .rest = body_rest, .read = body_read};
     restart_digests(p);
     p->op.body = &p->body;
+    p->op.done = on_sent;
+    p->op.ctx = p;
+    store_start(p->store, &p->op);
+}
+
+/* ---- copying ---- */
+
+void piece_copy(struct piece *p)
+{
     p->op.done = on_sent;
     p->op.ctx = p;
     store_start(p->store, &p->op);

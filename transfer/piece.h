@@ -10,7 +10,7 @@
 
 /*
  * One part of a file under way: read in chunks, hashed, and either sent (as the body of
- * a store operation) or only hashed, to be compared.  Belongs to its upload, which
+ * a store operation) or only hashed, to be compared; or copied inside the store.  Belongs to its upload, which
  * fills the first block of fields and starts it once.
  */
 struct piece {
@@ -25,7 +25,8 @@ struct piece {
     uint64_t offset, size, block_size;
     struct digest *digests; /* room for those of this part */
     bool wants_md5;         /* of a comparison */
-    struct store_op op;     /* piece_send: all but body, done and ctx */
+    bool is_known;      /* the upload's: compared with what an earlier run has sent */
+    struct store_op op; /* sent, copied: all but body, done and ctx */
     void (*done)(struct piece *piece, void *ctx); /* exactly once, from the loop */
     void *ctx;
     struct piece *next; /* the upload's list */
@@ -53,6 +54,7 @@ struct piece {
 
 void piece_send(struct piece *piece);
 void piece_compare(struct piece *piece);
+void piece_copy(struct piece *piece); /* op may copy the whole object */
 
 /* A wish: done() follows. */
 void piece_cancel(struct piece *piece);

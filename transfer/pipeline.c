@@ -36,7 +36,7 @@ enum pipeline_phase {
 enum {
     BACKLOG_MAX = 4000,   /* notes that wait for the disk before we pause */
     PASSES_MAX = 3,       /* over the plan, for files whose place was taken */
-    OPEN_UPLOADS_MAX = 64 /* files with parts or an open descriptor at once */
+    OPEN_UPLOADS_MAX = 64 /* files with parts, an open descriptor or a comparison */
 };
 
 struct pipeline {
@@ -181,7 +181,7 @@ static void remove_job(struct pipeline *p, struct job *j)
     note_prepared(p, j);
     leave_ready(p, j);
     p->n_jobs--;
-    if (!j->is_small)
+    if (j->is_large)
         p->n_large--;
     *(j->prev == NULL ? &p->jobs : &j->prev->next) = j->next;
     if (j->next != NULL)
@@ -246,8 +246,21 @@ static void on_job_ended(void *ctx, struct job *j, enum job_end how,
     remove_job(p, j);
 }
 
+/* It is known by now what it takes. */
+static void weigh(struct pipeline *p, struct job *j)
+{
+    bool is_large = !job_is_light(j);
+
+    if (is_large && !j->is_large)
+        p->n_large++;
+    if (!is_large && j->is_large)
+        p->n_large--;
+    j->is_large = is_large;
+}
+
 static void on_job_ready(void *ctx, struct job *j)
 {
+    weigh(ctx, j);
     make_ready(ctx, j);
 }
 
@@ -268,7 +281,8 @@ static void add_job(struct pipeline *p, const struct plan_item *item)
     j->is_preparing = true;
     p->n_preparing++;
     p->n_jobs++;
-    if (!j->is_small)
+    j->is_large = !j->is_small;
+    if (j->is_large)
         p->n_large++;
     j->next = p->jobs;
     if (j->next != NULL)

@@ -58,10 +58,12 @@ struct pipeline_options {
     struct store *store;
     struct budget *budget;
     struct checkpoint *checkpoint;
-    const char *prefix; /* of every key: "NAME/v1/" */
-    uint64_t part_size; /* the user's wish; 0: none */
-    bool no_copy;       /* nothing is stored but where the objects of the source are */
-    bool must_look;     /* the notes are lost: ask the store what it has of each file */
+    const char *prefix;   /* of every key: "NAME/v1/" */
+    const char *previous; /* the same of the version that the checkpoint knows as the
+                             previous one; NULL: everything is sent */
+    uint64_t part_size;   /* the user's wish; 0: none */
+    bool no_copy;   /* nothing is stored but where the objects of the source are */
+    bool must_look; /* the notes are lost: ask the store what it has of each file */
     const struct pipeline_events *events;
     void *ctx;
 };

@@ -3,11 +3,15 @@
  *
  *   OPENING --> COMPARING --> (all equal) ------------------------------+
  *     |  |          | differs                                           |
- *     |  |          v                                                   v
- *     |  +------> PUTTING --------------------------------------> ENDING --> done
- *     |                                                             ^
- *     +--> CREATING --> SENDING --all parts stored--> COMPLETING ---+
- *             ^            |                              |         |
+ *     |  |          v                                                   |
+ *     |  +-> what the previous version has: upload_delta.c              |
+ *     |         |        |                                              v
+ *     |         |     PUTTING, COPYING -------------------------> ENDING --> done
+ *     |         v                                                   ^
+ *     |    CREATING --> SENDING --all parts stored--> COMPLETING ---+
+ *     |       ^           ^|                              |         |
+ *     |       |  goes on  ||                              |         |
+ *     +-------------------+|                              |         |
  *             +-- RESTARTING <--- the upload is gone -----+         |
  *                                                                   |
  *          every phase --- first error, or cancel ------------------+
@@ -39,19 +43,24 @@ enum { RESTARTS_MAX = 2 };
  * file would be under way at once. */
 enum { COMPARISONS_MAX = 4 };
 
+/* Copies are fastest with some hundred MB a request, and tried again as a whole. */
+enum { COPIED_PART = 512 << 20 };
+
 static const char *phase_name(enum upload_phase phase)
 {
     static const char *const names[] = {
         [PHASE_OPENING] = "opening",       [PHASE_COMPARING] = "comparing",
-        [PHASE_PUTTING] = "putting",       [PHASE_CREATING] = "creating",
-        [PHASE_SENDING] = "sending",       [PHASE_RESTARTING] = "restarting",
-        [PHASE_COMPLETING] = "completing", [PHASE_ENDING] = "ending",
+        [PHASE_SEARCHING] = "searching",   [PHASE_MATCHING] = "matching",
+        [PHASE_COPYING] = "copying",       [PHASE_PUTTING] = "putting",
+        [PHASE_CREATING] = "creating",     [PHASE_SENDING] = "sending",
+        [PHASE_RESTARTING] = "restarting", [PHASE_COMPLETING] = "completing",
+        [PHASE_ENDING] = "ending",
     };
 
     return names[phase];
 }
 
-static void enter(struct upload *u, enum upload_phase phase)
+void upload_enter(struct upload *u, enum upload_phase phase)
 {
     log_line(LOG_DEBUG, LOG_UPLOAD, "%s: %s -> %s", u->o.path, phase_name(u->phase),
              phase_name(phase));
@@ -68,20 +77,30 @@ void upload_fail(struct upload *u, const struct error *err, bool by_source)
 
 /* ---- cutting the file ---- */
 
+/* Of what is only copied larger parts cost nothing. */
+static uint64_t wish_of(const struct upload *u)
+{
+    bool is_copied = u->delta.is_untouched && u->stamp.size > 4 * (uint64_t)COPIED_PART;
+
+    return is_copied && u->o.part_size < COPIED_PART ? COPIED_PART : u->o.part_size;
+}
+
 /* Cut the file as it is now, and see what of the known parts fits. */
 static int cut(struct upload *u)
 {
-    const struct layout previous = {.part_size = u->known.record.part_size,
-                                    .block_size = u->known.record.block_size};
+    struct layout previous = {.part_size = u->known.record.part_size,
+                              .block_size = u->known.record.block_size};
 
-    if (part_table_cut(&u->parts, u->stamp.size, store_limits(u->o.store),
-                       u->o.part_size, &previous, &u->err) != 0)
+    if (previous.part_size == 0 && u->delta.file.exists)
+        previous.block_size = u->delta.file.block_size;
+    if (part_table_cut(&u->parts, u->stamp.size, store_limits(u->o.store), wish_of(u),
+                       &previous, &u->err) != 0)
         return -1;
     part_table_take_up(&u->parts, &u->known, u->o.must_compare);
     return 0;
 }
 
-static bool is_single(const struct upload *u)
+bool upload_is_single(const struct upload *u)
 {
     return u->parts.layout.n_parts == 1 &&
            u->parts.layout.size <= store_limits(u->o.store)->put_max;
@@ -93,7 +112,7 @@ static void send_anew(struct upload *u)
         u->o.events->object_lost(u->o.ctx);
     u->known.record.has_object = false;
     part_table_reset(&u->parts);
-    enter(u, is_single(u) ? PHASE_PUTTING : PHASE_CREATING);
+    upload_delta_begin(u);
 }
 
 static void set_upload_id(struct upload *u, const char *id)
@@ -106,16 +125,45 @@ static void set_upload_id(struct upload *u, const char *id)
 static void choose_way(struct upload *u)
 {
     if (known_is_object(&u->known, &u->parts.layout)) {
-        enter(u, PHASE_COMPARING);
-    } else if (known_has_upload(&u->known, &u->parts.layout) && !is_single(u)) {
+        upload_enter(u, PHASE_COMPARING);
+    } else if (known_has_upload(&u->known, &u->parts.layout) && !upload_is_single(u)) {
         set_upload_id(u, u->known.record.upload_id);
-        enter(u, PHASE_SENDING);
+        upload_delta_begin(u);
     } else {
         send_anew(u);
     }
 }
 
 /* ---- opening ---- */
+
+/* It is open for the first time. */
+static void begin_with(struct upload *u, const struct stamp *stamp)
+{
+    if (!stamp_is_same(stamp, &u->stamp)) {
+        u->o.must_compare = true;
+        u->stamp = *stamp;
+    }
+    if (cut(u) == 0)
+        choose_way(u);
+    else
+        u->source_failed = true;
+}
+
+/* It was to be copied unread, which the store has refused. */
+static void go_on_with(struct upload *u, const struct stamp *stamp)
+{
+    struct error err;
+
+    if (!stamp_is_same(stamp, &u->stamp)) {
+        u->stamp = *stamp;
+        error_set(&err, ERROR_CHANGED, 0, "changed since it was looked at");
+        upload_fail(u, &err, true);
+    } else if (u->upload_id[0] != '\0') {
+        upload_enter(u, PHASE_SENDING);
+    } else {
+        upload_enter(u, upload_is_single(u) ? PHASE_PUTTING : PHASE_CREATING);
+    }
+}
 
 static void on_opened(struct source_op *op, void *ctx)
 {
@@ -125,18 +173,22 @@ static void on_opened(struct source_op *op, void *ctx)
     u->file = op->file;
     if (op->err.kind != ERROR_NONE) {
         upload_fail(u, &op->err, true);
-    } else if (u->err.kind == ERROR_NONE) {
-        if (!stamp_is_same(&op->stamp, &u->stamp)) {
-            u->o.must_compare = true;
-            u->stamp = op->stamp;
-        }
+    } else if (u->err.kind == ERROR_NONE && u->phase == PHASE_OPENING) {
         u->read_at_ns = op->read_at_ns;
-        if (cut(u) == 0)
-            choose_way(u);
+        if (u->parts.states == NULL)
+            begin_with(u, &op->stamp);
         else
-            u->source_failed = true;
+            go_on_with(u, &op->stamp);
     }
     upload_advance(u);
+}
+
+void upload_open_file(struct upload *u)
+{
+    if (u->phase != PHASE_OPENING)
+        upload_enter(u, PHASE_OPENING);
+    u->n_running++;
+    source_open_file(u->o.source, &u->open_op, u->o.path, on_opened, u);
 }
 
 /* ---- the upload is gone ---- */
@@ -144,7 +196,7 @@ static void on_opened(struct source_op *op, void *ctx)
 bool upload_is_gone(const struct upload *u, const struct store_op *op)
 {
     return u->upload_id[0] != '\0' && op->err.kind == ERROR_NOT_FOUND &&
-           !op->body_failed;
+           !op->body_failed && !op->copy_refused;
 }
 
 /* A store that has lost parts which it acknowledged (a power cut) says so at the end.
@@ -164,29 +216,53 @@ void upload_on_gone(struct upload *u, const struct error *err)
     }
     log_line(LOG_WARNING, LOG_UPLOAD, "%s: the store has forgotten the upload",
              u->o.path);
-    enter(u, PHASE_RESTARTING);
+    upload_enter(u, PHASE_RESTARTING);
     upload_pieces_cancel(u);
 }
 
 /* ---- starting pieces ---- */
 
+static bool may_send(const struct upload *u)
+{
+    return u->phase == PHASE_PUTTING || u->phase == PHASE_SENDING;
+}
+
+static bool may_compare(const struct upload *u)
+{
+    return may_send(u) || u->phase == PHASE_COMPARING || u->phase == PHASE_SEARCHING ||
+           u->phase == PHASE_MATCHING;
+}
+
+static bool start_copy(struct upload *u)
+{
+    if (u->n_running > 0)
+        return false;
+    upload_pieces_copy_whole(u);
+    return true;
+}
+
 bool upload_step(struct upload *u)
 {
-    bool may_send = u->phase == PHASE_PUTTING || u->phase == PHASE_SENDING;
     uint32_t number;
 
-    if (!may_send && u->phase != PHASE_COMPARING)
-        return false;
-    number = part_table_next(&u->parts, may_send);
+    if (u->phase == PHASE_COPYING)
+        return start_copy(u);
+    number = may_compare(u) ? part_table_next(&u->parts, may_send(u)) : 0;
     if (number == 0)
         return false;
-    if (!part_table_must_compare(&u->parts, number))
+    switch (part_table_state(&u->parts, number)) {
+    case PART_MISSING:
         upload_pieces_send(u, number);
-    else if (u->n_comparing < COMPARISONS_MAX)
+        return true;
+    case PART_MATCHED:
+        upload_pieces_copy(u, number);
+        return true;
+    default:
+        if (u->n_comparing == COMPARISONS_MAX)
+            return false;
         upload_pieces_compare(u, number);
-    else
-        return false;
-    return true;
+        return true;
+    }
 }
 
 /* ---- create and complete ---- */
@@ -199,6 +275,7 @@ static void note_created(struct upload *u)
         .block_size = u->parts.layout.block_size,
         .stamp = u->stamp,
         .read_at_ns = u->read_at_ns,
+        .is_unread = u->delta.is_untouched,
     };
 
     u->o.events->created(u->o.ctx, &note);
@@ -214,7 +291,7 @@ static void on_created(struct store_op *op, void *ctx)
         set_upload_id(u, op->answer.upload_id);
         note_created(u);
         if (u->err.kind == ERROR_NONE)
-            enter(u, PHASE_SENDING);
+            upload_enter(u, PHASE_SENDING);
     } else {
         upload_fail(u, &op->err, false);
     }
@@ -246,7 +323,7 @@ static void on_completed(struct store_op *op, void *ctx)
         error_clear(&u->err); /* a cancel that came too late */
         memcpy(u->etag, op->answer.etag, sizeof u->etag);
         if (u->phase != PHASE_ENDING)
-            enter(u, PHASE_ENDING);
+            upload_enter(u, PHASE_ENDING);
     } else if (upload_is_gone(u, op) || is_upload_broken(op)) {
         upload_on_gone(u, &op->err);
     } else {
@@ -282,6 +359,7 @@ static void fill_note(struct upload *u, struct stored_note *note)
 
     note->stamp = u->stamp;
     note->read_at_ns = u->read_at_ns;
+    note->is_unread = u->delta.is_untouched;
     note->hash = n_blocks == 1 ? u->parts.digests[0]
                                : digest_of_blocks(u->parts.digests, n_blocks);
     note->has_hash = true;
@@ -308,6 +386,8 @@ static void on_end(void *ctx)
     source_close_file(u->o.source, u->file);
     u->o.events->done(u->o.ctx, &outcome);
     known_free(&u->known);
+    delta_forget(&u->delta);
+    text_free(&u->from);
     part_table_free(&u->parts);
     free(u->upload_id);
     free(u);
@@ -319,7 +399,12 @@ static void restart(struct upload *u)
     u->o.events->upload_gone(u->o.ctx);
     set_upload_id(u, "");
     known_forget(&u->known);
-    send_anew(u);
+    if (u->file != NULL || u->is_small || u->delta.is_untouched) {
+        send_anew(u);
+        return;
+    }
+    part_table_reset(&u->parts);
+    upload_open_file(u);
 }
 
 /* Compared to the end: keep the object, or send the file anew. */
@@ -329,7 +414,7 @@ static void after_comparing(struct upload *u)
         known_object_agrees(&u->known, &u->parts.layout)) {
         memcpy(u->etag, u->known.record.etag, sizeof u->etag);
         u->is_unchanged = true;
-        enter(u, PHASE_ENDING);
+        upload_enter(u, PHASE_ENDING);
         return;
     }
     known_forget(&u->known);
@@ -339,16 +424,18 @@ static void after_comparing(struct upload *u)
 static void change_phase(struct upload *u)
 {
     if (u->err.kind != ERROR_NONE && u->phase != PHASE_ENDING)
-        enter(u, PHASE_ENDING);
+        upload_enter(u, PHASE_ENDING);
     if (u->phase == PHASE_RESTARTING && u->n_running == 0)
         restart(u);
     if (u->phase == PHASE_COMPARING && u->n_running == 0 &&
         part_table_all_begun(&u->parts))
         after_comparing(u);
+    if (u->phase == PHASE_MATCHING && part_table_all_matched(&u->parts))
+        upload_delta_on_matched(u);
     if (u->phase == PHASE_PUTTING && part_table_all_stored(&u->parts))
-        enter(u, PHASE_ENDING);
+        upload_enter(u, PHASE_ENDING);
     if (u->phase == PHASE_SENDING && part_table_all_stored(&u->parts))
-        enter(u, PHASE_COMPLETING);
+        upload_enter(u, PHASE_COMPLETING);
 }
 
 static void cancel_running(struct upload *u)
@@ -386,33 +473,43 @@ static void on_started(void *ctx)
 {
     struct upload *u = ctx;
 
-    if (u->err.kind == ERROR_NONE && u->is_small) {
+    u->n_running--;
+    if (u->err.kind == ERROR_NONE && (u->is_small || u->delta.is_untouched)) {
         if (cut(u) == 0)
-            send_anew(u);
+            choose_way(u);
         else
             u->source_failed = true;
     } else if (u->err.kind == ERROR_NONE) {
-        source_open_file(u->o.source, &u->open_op, u->o.path, on_opened, u);
-        return; /* counted as running already */
+        upload_open_file(u);
+        return;
     }
-    u->n_running--;
     upload_advance(u);
 }
 
 struct upload *upload_start(const struct upload_options *options,
-                            const struct upload_record *known)
+                            const struct upload_record *known,
+                            const struct delta *delta)
 {
     struct upload *u = mem_new(1, sizeof *u);
 
     u->o = *options;
     u->upload_id = mem_copy_string("");
     known_init(&u->known, known, store_limits(options->store)->is_local);
+    if (delta != NULL)
+        u->delta = *delta;
     u->stamp = options->stamp;
+    u->delta.is_untouched = upload_delta_is_unread(u);
     u->is_small = options->stamp.size > 0 && options->stamp.size <= STORE_CHUNK &&
                   !known->has_object && known->upload_id[0] == '\0';
     u->n_running = 1; /* on_started */
     loop_defer(u->o.loop, &u->soon, on_started, u);
     return u;
+}
+
+bool upload_is_light(const struct upload *u)
+{
+    return u->file == NULL && (u->phase == PHASE_COPYING || u->phase == PHASE_PUTTING ||
+                               u->phase == PHASE_ENDING);
 }
 
 void upload_cancel(struct upload *u)

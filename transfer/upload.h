@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "manifest/checkpoint.h"
 #include "transfer/budget.h"
+#include "transfer/delta.h"
 #include "transfer/source.h"
 #include "transfer/store.h"
 
@@ -18,7 +19,12 @@
  * where the file may have changed since, a part is first compared with the digests that
  * were noted of it.
  *
- * An upload does its work in pieces (one request with its reading, or one comparison).
+ * What the previous version has is copied inside the store: the whole object, where the
+ * file is known, or found by its digests, to be the same; else those parts that it has.
+ * What cannot be copied is sent.
+ *
+ * An upload does its work in pieces (one request with its reading, one copy, or one
+ * comparison).
  * It starts none by itself: whoever shares out the room calls upload_step().
  */
 struct upload;
@@ -43,6 +49,10 @@ struct upload_events {
      * and is about to be replaced. */
     void (*object_lost)(void *ctx);
 
+    /* Where delta.may_have_moved, else NULL: which file of the previous version has this size and
+     * begins with this block?  upload_found() is to follow. */
+    void (*look_for)(void *ctx, uint64_t size, const struct digest *first);
+
     /* A piece has ended, or a phase: upload_step() may have something to start again.
      */
     void (*moved)(void *ctx);
@@ -58,17 +68,28 @@ struct upload_options {
     struct budget *budget;
     const char *path; /* in the source; this and key must stay valid until done() */
     const char *key;
-    struct stamp stamp; /* as it was planned */
-    bool must_compare;  /* what is known may be of another content */
-    uint64_t part_size; /* the user's wish; 0: none */
-    bool is_data;       /* counts as bytes sent: a file of the data set */
+    struct stamp stamp;   /* as it was planned */
+    bool must_compare;    /* what is known may be of another content */
+    uint64_t part_size;   /* the user's wish; 0: none */
+    bool is_data;         /* counts as bytes sent: a file of the data set */
+    const char *previous; /* of the keys of the previous version: "NAME/v1/"; NULL where
+                             nothing is known of one */
     const struct upload_events *events;
     void *ctx;
 };
 
-/* known: zeroed for nothing; its memory is the upload's from here on. */
+/* known: zeroed for nothing; delta: NULL for nothing.  Their memory is the upload's from
+ * here on. */
 struct upload *upload_start(const struct upload_options *options,
-                            const struct upload_record *known);
+                            const struct upload_record *known,
+                            const struct delta *delta);
+
+/* The answer to look_for(), later; zeroed: none.  Its memory moves here. */
+void upload_found(struct upload *upload, const struct previous_file *file);
+
+/* It holds no more than its place in the store: no descriptor, and no memory to compare
+ * what it reads. */
+bool upload_is_light(const struct upload *upload);
 
 /* Start one more piece; false where there is none to start at present. */
 bool upload_step(struct upload *upload);

@@ -7,11 +7,15 @@
 #include "transfer/upload.h"
 
 /*
- * What the phases of an upload (upload.c) and its pieces (upload_pieces.c) share.
+ * What the phases of an upload (upload.c, upload_delta.c) and its pieces
+ * (upload_pieces.c) share.
  */
 enum upload_phase {
     PHASE_OPENING,    /* the source file is opened and looked at */
     PHASE_COMPARING,  /* is the stored object still the file's content? */
+    PHASE_SEARCHING,  /* which file of the previous version begins like this one? */
+    PHASE_MATCHING,   /* is that the file's content, all of it? */
+    PHASE_COPYING,    /* then it is copied whole */
     PHASE_PUTTING,    /* sent as one object */
     PHASE_CREATING,   /* asking the store for an upload id */
     PHASE_SENDING,    /* parts are compared, read and stored */
@@ -23,6 +27,8 @@ enum upload_phase {
 struct upload {
     struct upload_options o;
     struct known known; /* of earlier runs */
+    struct delta delta; /* of the previous version */
+    struct text from;   /* the key of its object */
     enum upload_phase phase;
     struct error err; /* the first one; the rest are its consequences */
     bool source_failed;
@@ -56,17 +62,45 @@ void upload_advance(struct upload *u);
 /* The first error counts: the upload ends with it at the next upload_advance(). */
 void upload_fail(struct upload *u, const struct error *err, bool by_source);
 
+void upload_enter(struct upload *u, enum upload_phase phase);
+
+/* It is put in one go. */
+bool upload_is_single(const struct upload *u);
+
+/* Look at the file; when it is open, go on. */
+void upload_open_file(struct upload *u);
+
 /* Has op failed because the store no longer knows the upload id? */
 bool upload_is_gone(const struct upload *u, const struct store_op *op);
 
 /* Begin anew, or fail with err where that has been done too often. */
 void upload_on_gone(struct upload *u, const struct error *err);
 
+/* ---- upload_delta.c ---- */
+
+/* Can the file be copied without being read? */
+bool upload_delta_is_unread(const struct upload *u);
+
+/* Nothing of the file is in the store, or an upload is open that goes on: what the
+ * previous version has decides what comes next. */
+void upload_delta_begin(struct upload *u);
+
+/* A part was read that no earlier run has sent: is it to be copied? */
+void upload_delta_on_read(struct upload *u, uint32_t number);
+
+/* All parts are what the previous version has. */
+void upload_delta_on_matched(struct upload *u);
+
+/* The store does not copy it: it is sent. */
+void upload_delta_refused(struct upload *u, const struct error *err);
+
 /* ---- upload_pieces.c ---- */
 
-/* Start a piece: it sends the part, or compares it with what is known. */
+/* Start a piece: it sends the part, compares it with what is known, or copies it. */
 void upload_pieces_send(struct upload *u, uint32_t number);
 void upload_pieces_compare(struct upload *u, uint32_t number);
+void upload_pieces_copy(struct upload *u, uint32_t number);
+void upload_pieces_copy_whole(struct upload *u);
 
 void upload_pieces_cancel(struct upload *u); /* a wish: they end by and by */
 

@@ -70,6 +70,39 @@ static void on_piece_sent(struct piece *p, void *ctx)
     upload_advance(u);
 }
 
+/* ---- copied ---- */
+
+static void on_copied(struct upload *u, const struct piece *p)
+{
+    note_part(u, part_table_sent(&u->parts, p->number, p->op.answer.etag,
+                                 p->op.answer.crc32c));
+    if (p->op.verb != STORE_COPY)
+        return;
+    memcpy(u->etag, p->op.answer.etag, sizeof u->etag);
+    error_clear(&u->err); /* a cancel that came too late */
+    if (u->phase != PHASE_ENDING)
+        upload_enter(u, PHASE_ENDING);
+}
+
+static void on_piece_copied(struct piece *p, void *ctx)
+{
+    struct upload *u = ctx;
+
+    if (p->err.kind == ERROR_NONE) {
+        on_copied(u, p);
+    } else {
+        part_table_give_back(&u->parts, p->number);
+        if (p->op.copy_refused)
+            upload_delta_refused(u, &p->err);
+        else if (upload_is_gone(u, &p->op))
+            upload_on_gone(u, &p->err);
+        else if (u->phase != PHASE_RESTARTING)
+            upload_fail(u, &p->err, false);
+    }
+    drop(u, p);
+    upload_advance(u);
+}
+
 /* ---- compared ---- */
 
 /* Does it agree with what is known? */
@@ -79,27 +112,38 @@ static bool is_as_known(struct upload *u, const struct piece *p)
                         p->has_md5 ? p->md5_bytes : NULL);
 }
 
-/* An object that differs anywhere is sent anew: no need to compare the rest of it.  Of
- * an open upload only the part is. */
+/* It is not what an earlier run has sent.  An object that differs anywhere is sent anew:
+ * no need to compare the rest of it.  Of an open upload only the part is. */
 static void on_different(struct upload *u, uint32_t number)
 {
-    part_table_give_back(&u->parts, number);
-    if (u->phase == PHASE_COMPARING)
+    if (u->phase == PHASE_COMPARING) {
+        part_table_give_back(&u->parts, number);
         part_table_pass_over(&u->parts);
+    } else {
+        upload_delta_on_read(u, number);
+    }
+}
+
+static void on_read(struct upload *u, const struct piece *p)
+{
+    if (p->read_at_ns != 0 && u->is_small)
+        u->read_at_ns = p->read_at_ns;
+    if (p->is_known && is_as_known(u, p))
+        note_part(u, part_table_confirmed(&u->parts, p->number));
+    else
+        on_different(u, p->number);
 }
 
 static void on_piece_compared(struct piece *p, void *ctx)
 {
     struct upload *u = ctx;
 
-    if (p->source_failed) {
+    if (p->source_failed)
         fail_by_source(u, p);
-    } else if (p->err.kind != ERROR_NONE || u->phase == PHASE_RESTARTING ||
-               !is_as_known(u, p)) {
-        on_different(u, p->number);
-    } else {
-        note_part(u, part_table_confirmed(&u->parts, p->number));
-    }
+    else if (p->err.kind != ERROR_NONE || u->phase == PHASE_RESTARTING)
+        part_table_give_back(&u->parts, p->number);
+    else
+        on_read(u, p);
     u->n_comparing--;
     drop(u, p);
     upload_advance(u);
@@ -147,11 +191,54 @@ void upload_pieces_compare(struct upload *u, uint32_t number)
 {
     struct piece *p = piece_for(u, number);
 
-    p->wants_md5 = known_wants_md5(&u->known, &u->parts.layout, number);
+    p->is_known = part_table_state(&u->parts, number) == PART_KNOWN;
+    p->wants_md5 = p->is_known && known_wants_md5(&u->known, &u->parts.layout, number);
     p->done = on_piece_compared;
     u->n_comparing++;
     add(u, p);
     piece_compare(p);
+}
+
+/* What it is copied from, but for the offset. */
+static struct store_from from_previous(const struct upload *u)
+{
+    return (struct store_from){
+        .key = text_string(&u->from),
+        .etag = u->delta.file.etag[0] != '\0' ? u->delta.file.etag : NULL,
+        .size = u->delta.file.size,
+    };
+}
+
+void upload_pieces_copy(struct upload *u, uint32_t number)
+{
+    struct piece *p = piece_for(u, number);
+
+    p->op.verb = STORE_COPY_PART;
+    p->op.key = u->o.key;
+    p->op.is_data = u->o.is_data;
+    p->op.upload_id = u->upload_id;
+    p->op.part.number = number;
+    p->op.part.size = p->size;
+    p->op.offset = p->offset;
+    p->op.part_size = u->parts.layout.part_size;
+    p->op.from = from_previous(u);
+    delta_find(&u->delta, &u->parts.layout, number, p->digests, &p->op.from.offset);
+    p->done = on_piece_copied;
+    add(u, p);
+    piece_copy(p);
+}
+
+void upload_pieces_copy_whole(struct upload *u)
+{
+    struct piece *p = piece_for(u, 1);
+
+    p->op.verb = STORE_COPY;
+    p->op.key = u->o.key;
+    p->op.is_data = u->o.is_data;
+    p->op.from = from_previous(u);
+    p->done = on_piece_copied;
+    add(u, p);
+    piece_copy(p);
 }
 
 void upload_pieces_cancel(struct upload *u)

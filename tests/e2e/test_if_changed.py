@@ -223,7 +223,8 @@ def test_an_interrupted_session_goes_first(grid, tree, slow, forget):
     for i in range(20):
         write_random(tree, f"f{i:02}", 70_000, seed=i)
     running = grid.start("datastore", "create", tree, "--jobs", "1", env=slow(60))
-    running.until(lambda: (grid.version("tree", 2) / "data/f00").exists(), "a first file")
+    data = grid.version("tree", 2) / "data"
+    running.until(lambda: all((data / name).exists() for name in ("a.txt", "f00")), "the first files")
     running.send(signal.SIGTERM)
     running.wait()
     for i in range(20):

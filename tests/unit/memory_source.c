@@ -138,6 +138,20 @@ void memory_file_restore(struct memory_source *s, struct memory_file *f)
     note_version(s, f);
 }
 
+void memory_file_move(struct memory_source *s, struct memory_file *from,
+                      struct memory_file *to)
+{
+    int64_t mtime_ns = from->now.stamp.mtime_ns;
+
+    to->kind = MEMORY_FILE;
+    to->is_unreadable = from->is_unreadable;
+    to->now = from->now;
+    note_version(s, to);
+    to->now.stamp.mtime_ns = mtime_ns;
+    to->versions[to->n_versions - 1] = to->now;
+    memory_file_become(s, from, MEMORY_GONE);
+}
+
 void memory_file_become(struct memory_source *s, struct memory_file *f, int kind)
 {
     f->kind = kind;
@@ -397,10 +411,9 @@ static void next_now(struct source_op *op)
     struct memory_source *s = source_of(op);
 
     entry_batch_clear(op->batch);
+    list(s, op->batch);
     if (s->list_failure != ERROR_NONE && s->next >= s->n_files / 2)
         error_set(&op->err, s->list_failure, 0, "cannot list");
-    else
-        list(s, op->batch);
     op->at_end = s->next == s->n_files;
     finish(op);
 }

@@ -57,6 +57,9 @@ void memory_file_edit(struct memory_source *s, struct memory_file *f); /* some p
 void memory_file_resize(struct memory_source *s, struct memory_file *f, uint64_t size);
 void memory_file_restore(struct memory_source *s,
                          struct memory_file *f); /* its bytes */
+/* Its bytes, its inode and its mtime, under another name. */
+void memory_file_move(struct memory_source *s, struct memory_file *from,
+                      struct memory_file *to);
 void memory_file_become(struct memory_source *s, struct memory_file *f, int kind);
 
 /* The bytes of a version. */

@@ -352,7 +352,9 @@ static const struct memory_object *find_source(struct attempt *a, uint64_t size,
 
     op->copy_refused = true;
     if (roll(100) < a->m->refuse_percent) {
-        error_set(err, ERROR_AUTH, 403, "not to be copied");
+        static const enum error_kind kinds[] = {ERROR_NOT_FOUND, ERROR_CONFLICT,
+                                                ERROR_AUTH, ERROR_UNUSABLE};
+        error_set(err, kinds[roll(ARRAY_SIZE(kinds))], 0, "it is not copied");
         return NULL;
     }
     if (o == NULL) {

@@ -194,8 +194,8 @@ static void on_done(void *ctx, const struct upload_outcome *outcome)
     }
 }
 
-static const struct upload_events events = {on_created, on_part_stored, on_gone,
-                                            on_lost,    on_moved,       on_done};
+static const struct upload_events events = {
+    on_created, on_part_stored, on_gone, on_lost, NULL, on_moved, on_done};
 
 /* Something is about to be changed in the store. */
 static void on_effect(void *ctx, const struct store_op *op)
@@ -451,7 +451,7 @@ static void begin(struct story *s)
     s->n_before = s->file->n_versions;
     draw_behaviour(s);
     known = s->known;
-    s->upload = upload_start(&s->options, &known);
+    s->upload = upload_start(&s->options, &known, NULL);
 }
 
 static void disturb(struct story *s)
@@ -682,7 +682,7 @@ static struct story *story_of_comparison(void)
     } while (s->known.part_size != 32768);
     set_options(s);
     s->options.must_compare = true;
-    s->upload = upload_start(&s->options, &s->known);
+    s->upload = upload_start(&s->options, &s->known, NULL);
     return s;
 }
 
