@@ -20,7 +20,9 @@ struct cluster_store {
         probes_anew; /* what is noted of the store does not count; set before opening */
     char *endpoint, *region, *ca_file;
     char *sts_endpoint; /* whom to ask about keys; NULL: AWS's own */
-    bool request_payer; /* set before it is settled */
+    bool request_payer; /* these are set before it is settled */
+    const char *storage_class, *sse,
+        *sse_key_id; /* of what is stored; NULL: not said */
 
     /* Private. */
     const struct paths *paths;

@@ -63,6 +63,8 @@ struct options {
     struct filter
         *filter; /* create, download: --exclude... in the order given; else NULL */
     const char *files_from;
+    const char *storage_class; /* NULL: the store's default */
+    const char *sse, *sse_key; /* "AES256" or "aws:kms"; its key; or NULL */
     unsigned jobs;             /* 0: not given */
     uint64_t part_size;        /* 0: not given */
     uint64_t max_memory;       /* 0: not given */

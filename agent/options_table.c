@@ -155,6 +155,11 @@ static const struct option_spec options[] = {
     {CREATE, "request-payer", NULL, OPTION_FLAG,
      offsetof(struct options, request_payer), "pay for reading a requester-pays bucket",
      NULL},
+    {UPLOAD, "storage-class", "CLASS", OPTION_STRING,
+     offsetof(struct options, storage_class),
+     "of what is stored, as the store has them", "STANDARD_IA"},
+    {UPLOAD, "sse", "MODE[:KEYID]", OPTION_STRING, offsetof(struct options, sse),
+     "encryption by the store: AES256 or aws:kms", "aws:kms:alias/lab"},
     {CREATE, "if-changed", NULL, OPTION_FLAG, offsetof(struct options, if_changed),
      "no new version when nothing has changed", NULL},
 };
@@ -194,6 +199,29 @@ static int check_register(struct options *o, struct error *err)
                      o->type);
 }
 
+/* "aws:kms:KEYID" becomes its two halves; a key id may hold ':' itself. */
+static int check_encryption(struct options *o, struct error *err)
+{
+    static const char kms[] = "aws:kms";
+    size_t length = sizeof kms - 1;
+
+    if (o->sse == NULL || strcmp(o->sse, "AES256") == 0 || strcmp(o->sse, kms) == 0)
+        return 0;
+    if (strncmp(o->sse, kms, length) != 0 || o->sse[length] != ':' ||
+        o->sse[length + 1] == '\0')
+        return error_set(err, ERROR_USAGE, 0,
+                         "--sse cannot be %.80s: AES256, aws:kms or aws:kms:KEYID",
+                         o->sse);
+    o->sse_key = o->sse + length + 1;
+    o->sse = kms;
+    return 0;
+}
+
+static int check_upload(struct options *o, struct error *err)
+{
+    return check_encryption(o, err) == 0 ? check_output(o, err) : -1;
+}
+
 static int check_create(struct options *o, struct error *err)
 {
     if (o->source != NULL && o->positional[0] != NULL)
@@ -220,12 +248,12 @@ static int check_create(struct options *o, struct error *err)
             "--no-copy is for sources s3://BUCKET/PREFIX/: %.80s has to be "
             "copied",
             o->source);
-    return check_output(o, err);
+    return check_upload(o, err);
 }
 
 static int check_resume(struct options *o, struct error *err)
 {
-    return check_output(o, err);
+    return check_upload(o, err);
 }
 
 static int check_delete(struct options *o, struct error *err)

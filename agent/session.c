@@ -327,11 +327,23 @@ static void wait_as_told(struct session *s, struct store_options *out)
 
 static int open_store(struct session *s, struct error *err)
 {
+    const struct options *o = s->q->options;
+    struct cluster_store *at = &s->agent.cluster_store;
     struct store_options wanted;
 
     wait_as_told(s, &wanted);
-    s->agent.cluster_store.request_payer = s->q->options->request_payer;
-    return agent_open_store(&s->agent, s->q->cluster, s->q->paths, &wanted, err);
+    at->request_payer = o->request_payer;
+    at->storage_class = o->storage_class;
+    at->sse = o->sse;
+    at->sse_key_id = o->sse_key;
+    if (agent_open_store(&s->agent, s->q->cluster, s->q->paths, &wanted, err) != 0)
+        return -1;
+    if (store_folder(s->agent.store) == NULL ||
+        (o->storage_class == NULL && o->sse == NULL))
+        return 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "--storage-class and --sse are for S3 stores: %s is a folder",
+                     store_url(s->agent.store));
 }
 
 /* Of a source that is read as the store is written each gets half (source_access.h). */

@@ -50,7 +50,8 @@ struct s3 {
     unsigned worked_serial;   /* the last signer one did with */
     unsigned n_bare_refusals; /* of HEADs with 400, one after the other */
 
-    struct s3_probe *probe;     /* finding out; NULL: not now */
+    struct s3_probe *probe; /* finding out; NULL: not now */
+    bool probes_narrowly;   /* it was too much for the store: one request at a time */
     struct s3_attempt *waiting; /* for its outcome */
     struct s3_memo *memos;      /* of open uploads */
     bool is_closing;            /* as soon as the probe has ended */

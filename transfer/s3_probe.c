@@ -7,8 +7,8 @@
  *             +--both have ended--> done (probed)
  *
  * An upload's parts stand for all bodies that are streamed, the put for those that lie in
- * memory.  Where one trial fails the other is given up.  With --jobs 1 and the like one
- * follows the other.
+ * memory.  Where one trial fails the other is given up.  With --jobs 1 and the like, and
+ * for a store that found it too much, one follows the other.
  */
 #include "transfer/s3_probe.h"
 
@@ -47,6 +47,8 @@ static void end(struct s3_probe *p)
     struct s3_probe_events events = p->events;
     struct error err = p->err;
 
+    if (err.kind == ERROR_THROTTLED)
+        p->s3->probes_narrowly = true;
     p->s3->probe = NULL;
     s3_trial_free(&p->parts);
     s3_trial_free(&p->puts);
@@ -250,7 +252,8 @@ void s3_probe_start(struct s3 *s3, enum s3_readiness to,
     p->s3 = s3;
     p->to = to;
     p->events = *events;
-    p->is_narrow = s3->store->options.jobs > 0 && s3->store->options.jobs < AT_ONCE;
+    p->is_narrow = s3->probes_narrowly ||
+                   (s3->store->options.jobs > 0 && s3->store->options.jobs < AT_ONCE);
     s3->probe = p;
     if (s3->readiness == S3_NEW)
         greet(p);

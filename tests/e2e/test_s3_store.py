@@ -315,6 +315,42 @@ def test_a_key_of_1024_bytes(store, grid, tree, letter):  # noqa: F811
     grid("datastore", "verify", "tree", "--deep", code=0)
 
 
+# ---- what a store is told of what it takes
+
+
+def test_storage_class_and_encryption(on_fake, grid, tree):  # noqa: F811
+    """Small files, files in parts, copies of the next version, and records."""
+    place = on_fake()
+    write_random(tree, "large", 20 * MIB)
+    write(tree, "small", "x")
+    told = ("--storage-class", "STANDARD_IA", "--sse", "aws:kms:alias/of:the:lab")
+    for _ in range(2):
+        grid.create(tree, *told)
+    place.check("tree", tree, number=2)
+    keys = [k for k in place.keys() if k.startswith("tree/")]
+    assert len(keys) == 8, keys
+    for key in keys:
+        found = place.s3.boto.head_object(Bucket=place.bucket, Key=f"{place.prefix}{key}")
+        assert (found["StorageClass"], found["ServerSideEncryption"]) == ("STANDARD_IA", "aws:kms"), key
+
+
+def test_storage_class_is_for_s3(grid, tree):
+    write(tree, "a", "x")
+    assert "is a folder" in grid.create(tree, "--storage-class", "GLACIER", code=2).err
+    assert "aws:kms:KEYID" in grid.create(tree, "--sse", "DES", code=2).err
+
+
+# ---- one request at a time
+
+
+def test_a_store_that_takes_one_request_at_a_time(on_fake, grid, small):  # noqa: F811
+    place = on_fake()
+    place.s3.faults({"fault": "error", "code": "SlowDown", "status": 503, "above": 1}, {"fault": "delay", "seconds": 0.02})
+    grid.create(small)
+    place.s3.faults()
+    place.check("tree", small)
+
+
 # ---- --bwlimit
 
 
