@@ -370,8 +370,8 @@ static int download(struct downloading *d, const struct command_context *c)
     if (status == 0)
         status = find_wanted(d, &err);
     if (status == 0)
-        status = source_access_open_references(&d->access, &d->agent, &d->version,
-                                               c->cluster, c->paths, &err);
+        status =
+            source_access_open_references(&d->access, &d->agent, &d->version, c, &err);
     d->started_ms = loop_now_ms(&d->agent.loop);
     if (status == 0)
         status = run(d, &err);

@@ -230,8 +230,7 @@ int command_verify(const struct command_context *c)
         return code;
     options.agent = &a;
     options.version = &v;
-    if (source_access_open_references(&access, &a, &v, c->cluster, c->paths, &err) !=
-        0) {
+    if (source_access_open_references(&access, &a, &v, c, &err) != 0) {
         code = command_fail(c->options, &err);
     } else {
         options.references = access.store;

@@ -152,7 +152,7 @@ static const struct option_spec options[] = {
      "go on in the background, without the terminal", NULL},
     {CREATE, "no-copy", NULL, OPTION_FLAG, offsetof(struct options, no_copy),
      "only refer to the objects of s3://BUCKET/PREFIX/", NULL},
-    {CREATE, "request-payer", NULL, OPTION_FLAG,
+    {UPLOAD | VERIFY | DOWNLOAD, "request-payer", NULL, OPTION_FLAG,
      offsetof(struct options, request_payer), "pay for reading a requester-pays bucket",
      NULL},
     {UPLOAD, "storage-class", "CLASS", OPTION_STRING,

@@ -173,7 +173,8 @@ static int check_shape(struct session *s, const char *shape, struct error *err)
     return error_set(
         err, ERROR_USAGE, 0,
         "an interrupted upload of %s was begun with other filters or another "
-        "symlink policy; with those it goes on by `grid datastore resume %s` (%s)",
+        "symlink policy, or with or without --no-copy; so it goes on by `grid "
+        "datastore resume %s` (%s)",
         s->name, s->name, shape);
 }
 

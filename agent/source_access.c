@@ -320,16 +320,16 @@ int source_access_open(struct source_access *s, struct place *place,
 
 int source_access_open_references(struct source_access *out, struct agent *a,
                                   const struct version *v,
-                                  const struct cluster *cluster,
-                                  const struct paths *paths, struct error *err)
+                                  const struct command_context *c, struct error *err)
 {
     struct store_options wanted = {0};
     const struct source_access_options options = {
         .agent = a,
-        .cluster = cluster,
-        .paths = paths,
+        .cluster = c->cluster,
+        .paths = c->paths,
         .wanted = &wanted,
         .memory = budget_limit(a->budget) / 2,
+        .request_payer = c->options->request_payer,
         .may_be_empty = true,
     };
     struct place place = {0};

@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "agent/catalog.h"
+#include "agent/commands.h"
 #include "agent/config.h"
 #include "agent/place.h"
 #include "agent/role_access.h"
@@ -68,8 +69,7 @@ int source_access_check(const struct source_access *s, const struct place *place
  * paths.  Nothing is opened for other versions: out->store is NULL then. */
 int source_access_open_references(struct source_access *out, struct agent *a,
                                   const struct version *v,
-                                  const struct cluster *cluster,
-                                  const struct paths *paths, struct error *err);
+                                  const struct command_context *c, struct error *err);
 
 /* Waits until nothing is under way. Before the loop is closed. */
 void source_access_close(struct source_access *s, struct agent *a);

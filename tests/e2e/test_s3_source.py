@@ -376,6 +376,22 @@ def test_a_bucket_that_nobody_may_read(place, grid):
     assert f"cannot read the source {source.url}" in refused.err and "AccessDenied" in refused.err
 
 
+def test_a_bucket_whose_reader_pays(on_fake, grid, tmp_path):
+    """Nothing is read at the user's cost unless that was said."""
+    source, place = on_fake("requester_pays_buckets=[\"paid\"],public_buckets=[\"paid\"]")
+    place.s3.bucket("paid", owner="000000000009")
+    owner = place.s3.client(*place.s3.user("testaccesskeyowner01", account="000000000009"))
+    source = Source(place.s3, bucket="paid", boto=owner)
+    source.put_all(some_objects(20))
+    grid.create(source.url, code=77)
+    assert grid.create_json(source.url, "--request-payer").event("published")["bytes_copied"] > 0
+    check_copied(place, source, "tree")
+    grid.create(source.url, "--request-payer", "--no-copy")
+    grid("datastore", "download", "tree", tmp_path / "got", code=77)
+    grid("datastore", "download", "tree", tmp_path / "got", "--request-payer", code=0)
+    assert (tmp_path / "got/dir1/file 0001.txt").read_bytes() == source.objects["dir1/file 0001.txt"]
+
+
 def test_a_registered_role_opens_it(fake, grid, tmp_path):  # noqa: F811
     """Where neither our own keys nor none at all do."""
     server = fake("role_inherits=false", buckets=["from"])

@@ -53,6 +53,7 @@ DEFAULTS = {
     "read_only_buckets": [],         # writes: AccessDenied
     "denied_buckets": [],            # everything: AccessDenied
     "public_buckets": [],            # reads need no credentials
+    "requester_pays_buckets": [],    # who is not the owner says x-amz-request-payer: requester, and signs
     "quota_bytes": 0,                # of a bucket: 403 QuotaExceeded
     "external_id": "",               # AssumeRole wants it
     "web_identity": "",              # the only token that AssumeRoleWithWebIdentity takes

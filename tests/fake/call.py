@@ -126,11 +126,20 @@ class Call:
         if (not allowed or bucket.name in b.denied_buckets
                 or (bucket.name in b.read_only_buckets and not reads)):
             raise S3Error("AccessDenied", "Access Denied")
+        self.check_payer(bucket)
         expected = self.header("x-amz-expected-bucket-owner")
         if expected is not None and expected != bucket.owner:
             raise S3Error("AccessDenied", "Access Denied")
         self.bucket = bucket
         return bucket
+
+    def check_payer(self, bucket):
+        """Of the bucket of the request, or of what is copied."""
+        user = self.user()
+        pays = user is not None and self.header("x-amz-request-payer") == "requester"
+        if (bucket.name in self.behaviour.requester_pays_buckets and not pays
+                and (user is None or user.account != bucket.owner)):
+            raise S3Error("AccessDenied", "Access Denied")
 
     def check_quota(self, more):
         quota = self.behaviour.quota_bytes

@@ -115,6 +115,7 @@ def copy_source(call):
     readable = bucket.owner == call.user().account or name in call.behaviour.public_buckets
     if not readable or name in call.behaviour.denied_buckets:
         raise S3Error("AccessDenied", "Access Denied")
+    call.check_payer(bucket)
     found = bucket.objects.get(key)
     if found is None:
         raise S3Error("NoSuchKey", "The specified key does not exist.", extra={"Key": key})

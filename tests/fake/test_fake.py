@@ -313,6 +313,19 @@ def test_copies(s, b, fake):
     assert s.read("test", "p") == data[MIB:MIB + PART]
 
 
+def test_requester_pays(fake):
+    s = fake("requester_pays_buckets=[\"paid\"],public_buckets=[\"paid\"]")
+    s.bucket("paid", owner="000000000009")
+    owner = s.client(*s.user("testaccesskeyowner01", account="000000000009"))
+    owner.put_object(Bucket="paid", Key="k", Body=b"x")
+    b = s.boto
+    assert error(b.get_object, Bucket="paid", Key="k") == "AccessDenied"
+    assert error(b.copy_object, Bucket="test", Key="k", CopySource="paid/k") == "AccessDenied"
+    assert b.get_object(Bucket="paid", Key="k", RequestPayer="requester")["Body"].read() == b"x"
+    b.copy_object(Bucket="test", Key="k", CopySource="paid/k", RequestPayer="requester")
+    assert b.list_objects_v2(Bucket="paid", RequestPayer="requester")["KeyCount"] == 1
+
+
 def conditional_put(server, key, body=b"x", **headers):
     return Client(server).put(f"/test/{key}", body, headers={"If-None-Match": "*", **headers})
 
