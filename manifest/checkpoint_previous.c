@@ -46,7 +46,7 @@ static int64_t checksum_of(struct text *scratch, const struct previous_file *f)
     text_add_bytes(scratch, fields, sizeof fields);
     text_add_bytes(scratch, f->hash.bytes, sizeof f->hash.bytes);
     add_sized(scratch, f->path, strlen(f->path));
-    add_sized(scratch, f->key, strlen(f->key));
+    add_sized(scratch, f->key, f->key != NULL ? strlen(f->key) : 0);
     add_sized(scratch, f->etag, strlen(f->etag));
     add_sized(scratch, f->blocks, f->n_blocks * sizeof *f->blocks);
     return checkpoint_rows_checksum(scratch);
@@ -57,7 +57,7 @@ static void add_row(struct checkpoint *cp, const struct previous_file *f)
     sqlite3_stmt *s = checkpoint_db_start(&cp->db, SQL_PREVIOUS_ADD);
 
     checkpoint_db_bind_path(s, 1, f->path);
-    checkpoint_db_bind_path(s, 2, f->key);
+    checkpoint_db_bind_bytes(s, 2, f->key, f->key != NULL ? strlen(f->key) : 0);
     checkpoint_db_bind_u64(s, 3, f->size);
     sqlite3_bind_int64(s, 4, f->stamp.mtime_ns);
     sqlite3_bind_int64(s, 5, f->stamp.ctime_ns);
@@ -65,9 +65,12 @@ static void add_row(struct checkpoint *cp, const struct previous_file *f)
     sqlite3_bind_int64(s, 7, f->read_at_ns);
     checkpoint_db_bind_bytes(s, 8, f->hash.bytes, sizeof f->hash.bytes);
     checkpoint_db_bind_u64(s, 9, f->block_size);
-    checkpoint_db_bind_bytes(s, 10, f->blocks, f->n_blocks * sizeof *f->blocks);
+    checkpoint_db_bind_bytes(s, 10, f->n_blocks > 1 ? f->blocks : NULL,
+                             f->n_blocks * sizeof *f->blocks);
     sqlite3_bind_text(s, 11, f->etag, -1, SQLITE_STATIC);
-    checkpoint_db_bind_bytes(s, 12, f->blocks[0].bytes, sizeof f->blocks[0].bytes);
+    checkpoint_db_bind_bytes(s, 12,
+                             f->size >= PREVIOUS_MOVED_MIN ? f->blocks[0].bytes : NULL,
+                             sizeof f->blocks[0].bytes);
     sqlite3_bind_int64(s, 13, checksum_of(&cp->rows.scratch, f));
     checkpoint_db_write(&cp->db, s);
 }
@@ -79,20 +82,38 @@ static char *copy_column(sqlite3_stmt *s, int column)
     return mem_copy_bytes(size > 0 ? sqlite3_column_blob(s, column) : "", size);
 }
 
+/* The digest of an only block is the hash. */
 static void take_blocks(struct previous_file *f, sqlite3_stmt *s, int column)
 {
-    f->n_blocks = (size_t)sqlite3_column_bytes(s, column) / sizeof *f->blocks;
-    f->blocks = mem_new(f->n_blocks, sizeof *f->blocks);
-    if (f->n_blocks > 0)
-        memcpy(f->blocks, sqlite3_column_blob(s, column),
-               f->n_blocks * sizeof *f->blocks);
+    bool is_only = sqlite3_column_type(s, column) == SQLITE_NULL;
+    size_t n =
+        is_only ? 1 : (size_t)sqlite3_column_bytes(s, column) / sizeof *f->blocks;
+
+    f->n_blocks = n;
+    f->blocks = mem_new(n, sizeof *f->blocks);
+    if (is_only)
+        f->blocks[0] = f->hash;
+    else if (n > 0)
+        memcpy(f->blocks, sqlite3_column_blob(s, column), n * sizeof *f->blocks);
+}
+
+/* Most stand where their path says. */
+static void take_key(struct previous_file *f)
+{
+    struct text key = {0};
+
+    if (f->key != NULL)
+        return;
+    text_add_format(&key, "data/%s", f->path);
+    f->key = text_take(&key);
 }
 
 /* From a statement that stands on a row; it rests afterwards. */
 static void take_row(struct checkpoint *cp, sqlite3_stmt *s, struct previous_file *f)
 {
     f->path = copy_column(s, 0);
-    f->key = copy_column(s, 1);
+    if (sqlite3_column_type(s, 1) != SQLITE_NULL)
+        f->key = copy_column(s, 1);
     f->size = checkpoint_db_u64(s, 2);
     f->stamp.mtime_ns = sqlite3_column_int64(s, 3);
     f->stamp.ctime_ns = sqlite3_column_int64(s, 4);
@@ -108,6 +129,7 @@ static void take_row(struct checkpoint *cp, sqlite3_stmt *s, struct previous_fil
     f->exists = checksum_of(&cp->rows.scratch, f) == sqlite3_column_int64(s, 11);
     if (!f->exists)
         checkpoint_db_set_corrupt(&cp->db, "a row of the previous version");
+    take_key(f);
     f->is_settled = f->read_at_ns != 0;
     if (f->is_settled)
         f->stamp.size = f->size;
@@ -165,9 +187,9 @@ static void add_stamp(struct checkpoint *cp, struct previous_file *f)
 
 static void add_line(struct checkpoint *cp, const struct manifest_line *line)
 {
-    struct text key = {0};
     struct previous_file f = {
         .path = (char *)line->entry.path,
+        .key = (char *)line->key,
         .size = line->entry.stamp.size,
         .hash = line->hash,
         .block_size = block_size_of(line),
@@ -176,12 +198,8 @@ static void add_line(struct checkpoint *cp, const struct manifest_line *line)
         .n_blocks = line->n_blocks > 1 ? line->n_blocks : 1,
     };
 
-    text_add_format(&key, "%s%s", line->key == NULL ? "data/" : "",
-                    line->key == NULL ? line->entry.path : line->key);
-    f.key = key.data;
     add_stamp(cp, &f);
     add_row(cp, &f);
-    text_free(&key);
 }
 
 static bool can_be_copied(const struct manifest_line *line)

@@ -115,19 +115,13 @@ static void send_anew(struct upload *u)
     upload_delta_begin(u);
 }
 
-static void set_upload_id(struct upload *u, const char *id)
-{
-    free(u->upload_id);
-    u->upload_id = mem_copy_string(id);
-}
-
 /* The file is cut: which way does it go? */
 static void choose_way(struct upload *u)
 {
     if (known_is_object(&u->known, &u->parts.layout)) {
         upload_enter(u, PHASE_COMPARING);
     } else if (known_has_upload(&u->known, &u->parts.layout) && !upload_is_single(u)) {
-        set_upload_id(u, u->known.record.upload_id);
+        upload_set_id(u, u->known.record.upload_id);
         upload_delta_begin(u);
     } else {
         send_anew(u);
@@ -199,13 +193,6 @@ bool upload_is_gone(const struct upload *u, const struct store_op *op)
            !op->body_failed && !op->copy_refused;
 }
 
-/* A store that has lost parts which it acknowledged (a power cut) says so at the end.
- */
-static bool is_upload_broken(const struct store_op *op)
-{
-    return op->err.kind == ERROR_CORRUPT;
-}
-
 void upload_on_gone(struct upload *u, const struct error *err)
 {
     if (u->phase == PHASE_RESTARTING)
@@ -265,91 +252,6 @@ bool upload_step(struct upload *u)
     }
 }
 
-/* ---- create and complete ---- */
-
-static void note_created(struct upload *u)
-{
-    const struct upload_note note = {
-        .upload_id = u->upload_id,
-        .part_size = u->parts.layout.part_size,
-        .block_size = u->parts.layout.block_size,
-        .stamp = u->stamp,
-        .read_at_ns = u->read_at_ns,
-        .is_unread = u->delta.is_untouched,
-    };
-
-    u->o.events->created(u->o.ctx, &note);
-}
-
-static void on_created(struct store_op *op, void *ctx)
-{
-    struct upload *u = ctx;
-
-    u->n_running--;
-    u->op_runs = false;
-    if (op->err.kind == ERROR_NONE) {
-        set_upload_id(u, op->answer.upload_id);
-        note_created(u);
-        if (u->err.kind == ERROR_NONE)
-            upload_enter(u, PHASE_SENDING);
-    } else {
-        upload_fail(u, &op->err, false);
-    }
-    store_op_clear(op);
-    upload_advance(u);
-}
-
-static void start_create(struct upload *u)
-{
-    u->n_running++;
-    u->op_runs = true;
-    memset(&u->op, 0, sizeof u->op);
-    u->op.verb = STORE_CREATE_UPLOAD;
-    u->op.key = u->o.key;
-    u->op.size = u->parts.layout.size;
-    u->op.part_size = u->parts.layout.part_size;
-    u->op.done = on_created;
-    u->op.ctx = u;
-    store_start(u->o.store, &u->op);
-}
-
-static void on_completed(struct store_op *op, void *ctx)
-{
-    struct upload *u = ctx;
-
-    u->n_running--;
-    u->op_runs = false;
-    if (op->err.kind == ERROR_NONE) {
-        error_clear(&u->err); /* a cancel that came too late */
-        memcpy(u->etag, op->answer.etag, sizeof u->etag);
-        if (u->phase != PHASE_ENDING)
-            upload_enter(u, PHASE_ENDING);
-    } else if (upload_is_gone(u, op) || is_upload_broken(op)) {
-        upload_on_gone(u, &op->err);
-    } else {
-        upload_fail(u, &op->err, false);
-    }
-    store_op_clear(op);
-    upload_advance(u);
-}
-
-static void start_complete(struct upload *u)
-{
-    u->n_running++;
-    u->op_runs = true;
-    memset(&u->op, 0, sizeof u->op);
-    u->op.verb = STORE_COMPLETE_UPLOAD;
-    u->op.key = u->o.key;
-    u->op.upload_id = u->upload_id;
-    u->op.parts = u->parts.stored;
-    u->op.n_parts = u->parts.layout.n_parts;
-    u->op.size = u->parts.layout.size;
-    u->op.part_size = u->parts.layout.part_size;
-    u->op.done = on_completed;
-    u->op.ctx = u;
-    store_start(u->o.store, &u->op);
-}
-
 /* ---- the upload ---- */
 
 static void fill_note(struct upload *u, struct stored_note *note)
@@ -397,7 +299,7 @@ static void on_end(void *ctx)
 static void restart(struct upload *u)
 {
     u->o.events->upload_gone(u->o.ctx);
-    set_upload_id(u, "");
+    upload_set_id(u, "");
     known_forget(&u->known);
     if (u->file != NULL || u->is_small || u->delta.is_untouched) {
         send_anew(u);
@@ -451,11 +353,11 @@ void upload_advance(struct upload *u)
     switch (u->phase) {
     case PHASE_CREATING:
         if (u->n_running == 0)
-            start_create(u);
+            upload_create(u);
         break;
     case PHASE_COMPLETING:
         if (u->n_running == 0)
-            start_complete(u);
+            upload_complete(u);
         break;
     case PHASE_ENDING:
         if (u->n_running == 0)

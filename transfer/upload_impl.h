@@ -7,8 +7,8 @@
 #include "transfer/upload.h"
 
 /*
- * What the phases of an upload (upload.c, upload_delta.c) and its pieces
- * (upload_pieces.c) share.
+ * What the phases of an upload (upload.c, upload_multipart.c, upload_delta.c) and its
+ * pieces (upload_pieces.c) share.
  */
 enum upload_phase {
     PHASE_OPENING,    /* the source file is opened and looked at */
@@ -75,6 +75,14 @@ bool upload_is_gone(const struct upload *u, const struct store_op *op);
 
 /* Begin anew, or fail with err where that has been done too often. */
 void upload_on_gone(struct upload *u, const struct error *err);
+
+/* ---- upload_multipart.c ---- */
+
+void upload_set_id(struct upload *u, const char *id);
+
+/* One request each; upload_advance() follows. */
+void upload_create(struct upload *u);
+void upload_complete(struct upload *u);
 
 /* ---- upload_delta.c ---- */
 
