@@ -53,7 +53,7 @@ static void on_issue(void *ctx, const struct issue *issue)
 {
     struct delivery *d = ctx;
 
-    if (issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED)
+    if (issue_is_failure(issue->kind))
         d->n_failed++;
     warn(d, issue_kind_name(issue->kind), issue->path, issue->message);
 }
@@ -76,7 +76,7 @@ static void on_scanned(void *ctx)
 {
     struct delivery *d = ctx;
     struct text message = {0};
-    uint64_t outside = source_links_outside(d->source);
+    uint64_t outside = d->source == NULL ? 0 : source_links_outside(d->source);
 
     if (outside == 0)
         return;
@@ -109,6 +109,11 @@ static int check_interrupt(const struct delivery *d, struct error *err)
     return error_set(err, ERROR_CANCELLED, 0, "interrupted");
 }
 
+static void ask_pipeline(const void *asked, struct pipeline_progress *out)
+{
+    pipeline_progress(asked, out);
+}
+
 static void await_pipeline(struct delivery *d)
 {
     const struct delivery_options *o = d->options;
@@ -129,11 +134,51 @@ static void await_pipeline(struct delivery *d)
 
     d->is_over = false;
     d->pipeline = pipeline_start(&options);
-    report_set_pipeline(o->report, d->pipeline);
+    report_set_asked(o->report, ask_pipeline, d->pipeline);
     loop_run_until(&o->agent->loop, &d->is_over);
-    report_set_pipeline(o->report, NULL);
+    report_set_asked(o->report, NULL, NULL);
     pipeline_free(d->pipeline);
     d->pipeline = NULL;
+}
+
+static void ask_unpack(const void *asked, struct pipeline_progress *out)
+{
+    unpack_progress(asked, out);
+}
+
+static void await_unpack(struct delivery *d)
+{
+    const struct delivery_options *o = d->options;
+    const struct unpack_options options = {
+        .loop = &o->agent->loop,
+        .source = *o->archive,
+        .store = o->agent->store,
+        .budget = o->agent->budget,
+        .checkpoint = o->checkpoint,
+        .prefix = o->prefix,
+        .part_size = o->part_size,
+        .must_look = has_mark(o->checkpoint, must_look),
+        .events = &pipeline_events,
+        .ctx = d,
+    };
+
+    d->is_over = false;
+    d->unpack = unpack_start(&options);
+    report_set_asked(o->report, ask_unpack, d->unpack);
+    loop_run_until(&o->agent->loop, &d->is_over);
+    report_set_asked(o->report, NULL, NULL);
+    unpack_free(d->unpack);
+    d->unpack = NULL;
+}
+
+static int run_source(struct delivery *d, struct error *err)
+{
+    if (source_open(&d->source, d->options->agent, d->options->source, err) != 0)
+        return -1;
+    await_pipeline(d);
+    source_close(d->source);
+    d->source = NULL;
+    return 0;
 }
 
 static int run_pipeline(struct delivery *d, struct error *err)
@@ -141,12 +186,12 @@ static int run_pipeline(struct delivery *d, struct error *err)
     struct checkpoint_totals totals;
 
     d->n_failed = 0;
-    if (check_interrupt(d, err) != 0 ||
-        source_open(&d->source, d->options->agent, d->options->source, err) != 0)
+    if (check_interrupt(d, err) != 0)
         return -1;
-    await_pipeline(d);
-    source_close(d->source);
-    d->source = NULL;
+    if (d->options->archive != NULL)
+        await_unpack(d);
+    else if (run_source(d, err) != 0)
+        return -1;
     checkpoint_totals(d->options->checkpoint, &totals);
     d->n_failed = totals.files_failed;
     if (d->err.kind == ERROR_NONE)
@@ -159,6 +204,8 @@ void delivery_stop(struct delivery *d)
 {
     if (d->pipeline != NULL && !d->is_over)
         pipeline_stop(d->pipeline);
+    if (d->unpack != NULL && !d->is_over)
+        unpack_stop(d->unpack);
 }
 
 /* ---- all of it ---- */

@@ -8,6 +8,7 @@
 #include "agent/report.h"
 #include "agent/source_open.h"
 #include "manifest/checkpoint.h"
+#include "transfer/unpack.h"
 
 /*
  * From an owned version number to "all objects are stored" (publication.h goes on from
@@ -28,7 +29,8 @@ struct delivery_options {
     struct checkpoint *checkpoint;
     struct report *report; /* shows the progress of each pipeline */
     const struct source_open *source;
-    const char *prefix;   /* of every key: "NAME/v1/" */
+    const struct unpack_source *archive; /* NULL: it is none; else there is no source */
+    const char *prefix;                  /* of every key: "NAME/v1/" */
     const char *previous; /* the same of the version to copy from, NULL: none; the
                              checkpoint knows what it holds */
     uint64_t part_size;   /* the user's wish; 0: none */
@@ -48,6 +50,7 @@ struct delivery {
     const struct delivery_options *options;
     struct source *source;
     struct pipeline *pipeline; /* not NULL: it runs */
+    struct unpack *unpack;     /* likewise */
     bool is_over;
     struct error err;
 };

@@ -1,5 +1,7 @@
 /*
- * The walk alone, on this thread: no checkpoint, no reservation, nothing is opened.
+ * The walk alone, on this thread: no checkpoint, no reservation, nothing is opened.  Of an
+ * archive behind a URL only what the server says of it: what is in it shows when all of it
+ * has been fetched.
  */
 #include "agent/dry_run.h"
 
@@ -13,6 +15,7 @@
 #include <unistd.h>
 
 #include "agent/agent.h"
+#include "agent/archive_look.h"
 #include "agent/catalog.h"
 #include "agent/commands.h"
 #include "agent/console.h"
@@ -26,6 +29,8 @@
 #include "agent/source_open.h"
 #include "base/mem.h"
 #include "transfer/layout.h"
+
+enum { CONTACT_MS = 15 * 1000 }; /* as for the store, agent_hurry() */
 
 struct estimate {
     char name[NAME_MAX_BYTES + 1];
@@ -354,6 +359,78 @@ static int estimate(struct estimate *e, struct agent *a,
                                    : estimate_tree(e, a, q, place, err);
 }
 
+/* ---- an archive behind a URL ---- */
+
+static void print_archive_json(const struct estimate *e,
+                               const struct archive_look *look)
+{
+    struct text line = {0};
+
+    json_line_begin(&line);
+    json_line_string(&line, "event", "dry_run");
+    json_line_time(&line, "time", agent_clock_ms());
+    json_line_string(&line, "name", e->name);
+    json_line_u64(&line, "version", e->version);
+    if (look->has_size)
+        json_line_u64(&line, "archive_bytes", look->size);
+    else
+        json_line_string(&line, "archive_bytes", NULL);
+    json_line_bool(&line, "can_seek", look->can_seek);
+    json_line_end(&line);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+static void print_archive_text(const struct estimate *e, const char *url,
+                               const struct archive_look *look)
+{
+    struct text out = {0};
+
+    text_add_format(&out,
+                    "would create %s version %" PRIu64 " at %s\n  to fetch: ", e->name,
+                    e->version, url);
+    if (look->has_size) {
+        text_add_size(&out, look->size);
+        text_add_format(&out, " (%" PRIu64 " bytes)\n", look->size);
+    } else {
+        text_add(&out, "an archive of unknown size\n");
+    }
+    text_add(&out, "  to send: what is in it; how much that is shows only once it is "
+                   "fetched\n");
+    if (!look->can_seek)
+        text_add(&out, "  the server has no ranges: when the connection breaks it is "
+                       "fetched from the start again\n");
+    fputs(text_string(&out), stdout);
+    text_free(&out);
+}
+
+static int estimate_archive(struct estimate *e, struct agent *a,
+                            const struct session_request *q, const struct place *place,
+                            struct error *err)
+{
+    const struct unpack_source source = {.url = place->fetch,
+                                         .ca_file = archive_look_ca_file(),
+                                         .first_contact_ms = CONTACT_MS,
+                                         .outage_ms = CONTACT_MS};
+    struct archive_look look;
+    uint64_t newest;
+    char *url;
+
+    if (choose_name(e, q, place, err) != 0 ||
+        catalog_newest_number(a, e->name, &newest, err) != 0 ||
+        archive_look(a, &source, &look, err) != 0)
+        return -1;
+    e->version = newest + 1;
+    url = catalog_url(a, e->name, e->version);
+    if (q->options->json)
+        print_archive_json(e, &look);
+    else
+        print_archive_text(e, url, &look);
+    free(url);
+    archive_look_free(&look);
+    return 0;
+}
+
 /* The exit code is that of the run, as far as it can be known. */
 static int report(const struct estimate *e, struct agent *a, const struct options *o)
 {
@@ -376,8 +453,11 @@ int dry_run(const struct session_request *q)
     agent_hurry(&wanted);
     if (agent_open_store(&a, q->cluster, q->paths, &wanted, &err) != 0 ||
         place_resolve(&place, q->source, &err) != 0 ||
-        estimate(&e, &a, q, &place, &access, &err) != 0)
+        (place.kind == PLACE_HTTP ? estimate_archive(&e, &a, q, &place, &err)
+                                  : estimate(&e, &a, q, &place, &access, &err)) != 0)
         code = command_fail(q->options, &err);
+    else if (place.kind == PLACE_HTTP)
+        code = EXIT_DONE;
     else
         code = report(&e, &a, q->options);
     if (e.root >= 0)

@@ -59,9 +59,11 @@ struct event_progress {
     uint64_t retries;
     unsigned connections;
     enum progress_state state;
-    bool scan_done;          /* totals are final */
-    const char *waiting_for; /* NULL, or why and since when, for people */
-    bool is_refusal;         /* it answers, but to refuse for now (5xx) */
+    bool scan_done;  /* totals are final */
+    bool is_fetched; /* the source is an archive that is downloaded: */
+    uint64_t bytes_fetched, fetch_size; /* so much of it so far; size 0: not known */
+    const char *waiting_for;            /* NULL, or why and since when, for people */
+    bool is_refusal;                    /* it answers, but to refuse for now (5xx) */
     struct {
         const char *path;
         uint64_t done, size;

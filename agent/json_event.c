@@ -51,6 +51,10 @@ static void add_progress(struct text *line, const struct event_progress *e)
     json_line_u64(line, "connections", e->connections);
     json_line_string(line, "state", progress_state_name(e->state));
     json_line_bool(line, "scan_done", e->scan_done);
+    if (e->is_fetched) {
+        json_line_u64(line, "bytes_fetched", e->bytes_fetched);
+        json_line_u64(line, "fetch_total", e->fetch_size);
+    }
     if (e->waiting_for != NULL)
         json_line_string(line, "waiting_for", e->waiting_for);
 }

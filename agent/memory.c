@@ -79,6 +79,11 @@ static uint64_t address_space_limit(void)
     return limit.rlim_cur / 2; /* stacks and mappings count there, resident or not */
 }
 
+uint64_t memory_for_archive(uint64_t max_memory)
+{
+    return 2 * memory_for_payload(max_memory);
+}
+
 uint64_t memory_for_payload(uint64_t max_memory)
 {
     uint64_t aim = max_memory > 0 ? max_memory : (uint64_t)DEFAULT_MIB * MIB;

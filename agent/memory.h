@@ -9,4 +9,8 @@
  */
 uint64_t memory_for_payload(uint64_t max_memory);
 
+/* The same of an archive, whose parts are held whole (there is no walk, whose sorting
+ * takes as much). */
+uint64_t memory_for_archive(uint64_t max_memory);
+
 #endif

@@ -16,6 +16,7 @@
 #include "agent/nearest.h"
 #include "agent/option_value.h"
 #include "agent/options_table.h"
+#include "base/mem.h"
 #include "base/text.h"
 
 enum { CANDIDATES_MAX = 64 };
@@ -327,6 +328,30 @@ static int check(struct parser *p)
     return c->check != NULL ? c->check(p->o, p->err) : 0;
 }
 
+/* "https://user:password@host/": the process list is not to show it. */
+static const char *hide_password(struct options *o, const char *source)
+{
+    const char *scheme = source == NULL ? NULL : strstr(source, "://");
+    const char *host = scheme == NULL ? NULL : scheme + strlen("://");
+    size_t size = host == NULL ? 0 : strcspn(host, "/?#");
+    char *at = size == 0 ? NULL : memrchr(host, '@', size);
+
+    if (at == NULL || o->address != NULL)
+        return source;
+    o->address = mem_copy_string(source);
+    while (at > host)
+        *--at = '*';
+    return o->address;
+}
+
+static void hide_passwords(struct options *o)
+{
+    if (o->command != COMMAND_CREATE && o->command != COMMAND_RESUME)
+        return;
+    o->source = hide_password(o, o->source);
+    o->positional[1] = hide_password(o, o->positional[1]);
+}
+
 static int parse_command(struct parser *p)
 {
     if (find_words(p) != 0)
@@ -340,9 +365,10 @@ static int parse_command(struct parser *p)
     p->o->command = p->command->command;
     if (p->o->command == COMMAND_CREATE || p->o->command == COMMAND_DOWNLOAD)
         p->o->filter = filter_new();
-    if (parse_rest(p) != 0)
+    if (parse_rest(p) != 0 || check(p) != 0)
         return -1;
-    return check(p);
+    hide_passwords(p->o);
+    return 0;
 }
 
 int options_parse(struct options *o, int argc, char **argv, struct error *err)
@@ -365,8 +391,11 @@ void options_free(struct options *o)
 {
     if (o->key != NULL)
         explicit_bzero(o->key, strlen(o->key));
+    if (o->address != NULL)
+        explicit_bzero(o->address, strlen(o->address));
     free(o->key);
-    o->key = NULL;
+    free(o->address);
+    o->key = o->address = NULL;
     filter_free(o->filter);
     o->filter = NULL;
 }

@@ -70,6 +70,7 @@ struct options {
     uint64_t max_memory;       /* 0: not given */
     uint64_t give_up_after_ms; /* 0: not given */
     uint64_t presign_ms;       /* url; 0: not given */
+    uint64_t max_extracted;    /* 0: not given */
     uint64_t bwlimit;          /* bytes a second; 0: none */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */
@@ -77,7 +78,8 @@ struct options {
     /* login */
     const char *username, *profile, *store, *endpoint, *region, *ca_file, *addressing,
         *sign_payload;
-    char *key; /* a copy: the argument itself has been wiped */
+    char *key;     /* a copy: the argument itself has been wiped */
+    char *address; /* likewise, of a SOURCE with a password in it */
     bool key_stdin;
 
     /* credential create */

@@ -79,7 +79,7 @@ static const struct option_spec options[] = {
 
     /* what it is about */
     {CREATE, "source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
-     "a local folder or file, or s3://BUCKET/PREFIX/", "./folder"},
+     "a local folder or file, s3://BUCKET/PREFIX/, an archive's URL", "./folder"},
     {CREATE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
      "name of the datastore (else from SOURCE)", "imagenet"},
     {REMOVE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
@@ -137,6 +137,9 @@ static const struct option_spec options[] = {
      "parts of large files; multiples of 16M", "64M"},
     {TRANSFER, "max-memory", "SIZE", OPTION_SIZE, offsetof(struct options, max_memory),
      "memory to stay below (64M)", "64M"},
+    {UPLOAD, "max-extracted", "SIZE", OPTION_SIZE,
+     offsetof(struct options, max_extracted),
+     "refuse an archive that unpacks to more (10T)", "1T"},
     {UPLOAD, "bwlimit", "RATE", OPTION_SIZE, offsetof(struct options, bwlimit),
      "send at most so many bytes a second", "10M"},
     {TRANSFER, "give-up-after", "DURATION", OPTION_DURATION,
@@ -305,7 +308,8 @@ static const struct command_spec commands[] = {
      "grid logout --cluster lab", NULL},
     {COMMAND_CREATE, "datastore", "create", "[SOURCE]", 0, 1,
      "Upload a folder or file as a new version of a datastore",
-     "SOURCE is a local folder or file, or s3://BUCKET/PREFIX/.\n"
+     "SOURCE is a local folder or file, or s3://BUCKET/PREFIX/, or the http(s)://\n"
+     "address of a .zip, .tar or .tar.gz, which is unpacked on the way.\n"
      "Interrupted, the same command goes on where it stopped.  Rules of --exclude and\n"
      "--include are looked at in the order given; the last one that matches counts.\n",
      "grid datastore create --name imagenet ./imagenet_folder/", check_create},

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
+#include "transfer/http_url.h"
 
 static char *url_of(const char *path)
 {
@@ -54,6 +56,21 @@ static int resolve_s3(struct place *p, const char *source, struct error *err)
     return 0;
 }
 
+static int resolve_http(struct place *p, const char *source, struct error *err)
+{
+    struct http_url url;
+
+    if (http_url_parse(&url, source, err) != 0)
+        return error_wrap(err, "the source");
+    if (url.user != NULL)
+        log_hide(strchr(url.user, ':') + 1);
+    p->fetch = mem_copy_string(source);
+    p->url = mem_copy_string(url.lasting);
+    p->path = mem_copy_string(url.lasting);
+    http_url_free(&url);
+    return 0;
+}
+
 static int resolve_local(struct place *p, const char *source, struct error *err)
 {
     struct stat st;
@@ -81,10 +98,7 @@ int place_resolve(struct place *p, const char *source, struct error *err)
         return resolve_s3(p, source, err);
     case NAME_HTTP:
         p->kind = PLACE_HTTP;
-        return error_set(err, ERROR_USAGE, 0,
-                         "%s: this version of grid takes local folders and files, and "
-                         "s3:// prefixes",
-                         source);
+        return resolve_http(p, source, err);
     default:
         p->kind = PLACE_LOCAL;
         return resolve_local(p, source, err);
@@ -110,6 +124,7 @@ void place_free(struct place *p)
     free(p->url);
     free(p->bucket);
     free(p->key);
+    free(p->fetch);
     memset(p, 0, sizeof *p);
 }
 

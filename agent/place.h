@@ -12,12 +12,14 @@ enum place_kind { PLACE_LOCAL, PLACE_S3, PLACE_HTTP };
 
 struct place {
     enum place_kind kind;
-    char *path; /* local: absolute, links resolved; else the url: for people */
-    char *url;  /* "file://...", percent-encoded, or "s3://bucket/prefix/": for records
-                   and comparisons */
+    char *path;     /* local: absolute, links resolved; else the url: for people */
+    char *url;      /* "file://...", percent-encoded, or "s3://bucket/prefix/", or of an
+                   archive, without user, password and signatures: for records and
+                   comparisons */
     bool is_folder; /* not one file; of s3:// it is asked, by source_access.h */
     char *bucket;   /* s3://, else NULL */
     char *key;      /* likewise: what comes behind it, without slashes at its ends */
+    char *fetch;    /* http: as it is to be asked for, with all of these; else NULL */
 };
 
 /* ERROR_NOT_FOUND, ERROR_IO, ERROR_USAGE, with texts for people. */

@@ -109,6 +109,17 @@ static void add_bytes_fact(struct text *text, const struct event_progress *e)
     text_add_size(text, e->bytes_total);
 }
 
+/* More than there is, where a connection broke and it was begun again. */
+static void add_fetch_fact(struct text *text, const struct event_progress *e)
+{
+    text_add_size(text, e->bytes_fetched);
+    if (e->fetch_size >= e->bytes_fetched) {
+        text_add(text, " of ");
+        text_add_size(text, e->fetch_size);
+    }
+    text_add(text, " fetched");
+}
+
 static void add_files_fact(struct text *text, const struct event_progress *e)
 {
     figure_add_count(text, e->files_done);
@@ -130,6 +141,8 @@ unsigned progress_facts(struct text facts[PROGRESS_FACTS_MAX], unsigned *n_main,
     memset(facts, 0, PROGRESS_FACTS_MAX * sizeof *facts);
     if (e->bytes_total > 0)
         add_bytes_fact(&facts[n++], e);
+    if (e->is_fetched && !e->scan_done && e->bytes_fetched > 0)
+        add_fetch_fact(&facts[n++], e);
     if (is_moving(e) && has_begun && e->bytes_done < e->bytes_total)
         figure_add_rate(&facts[n++], e->rate);
     if (is_moving(e) && e->eta_s >= 0 && e->scan_done) {

@@ -31,9 +31,9 @@ bool progress_has_total(const struct event_progress *e);
 unsigned progress_percent(const struct event_progress *e);
 
 /*
- * "1.2 GiB of 2.9 GiB", "34.5 MiB/s", "ETA 1 min 20 s", "12,345 of 54,321 files", and
- * less important, behind the first *n_main: "1.2 GiB copied inside the store", "3
- * retries", "16 connections".  The number
+ * "1.2 GiB of 2.9 GiB", "0.9 GiB of 1.5 GiB fetched", "34.5 MiB/s", "ETA 1 min 20 s",
+ * "12,345 of 54,321 files", and less important, behind the first *n_main: "1.2 GiB copied
+ * inside the store", "3 retries", "16 connections".  The number
  * of them. The caller frees them all.
  */
 enum { PROGRESS_FACTS_MAX = 7 };

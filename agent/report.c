@@ -22,7 +22,8 @@ enum {
 struct report {
     struct agent *agent;
     struct console *console;
-    const struct pipeline *pipeline;
+    report_ask_fn *ask; /* NULL: nothing is under way */
+    const void *asked;
     const struct store *source; /* that is waited for, too; or NULL */
     char *file;
     struct session_status status;
@@ -108,11 +109,12 @@ struct report *report_start(struct agent *a, struct console *console,
     return r;
 }
 
-void report_set_pipeline(struct report *r, const struct pipeline *pipeline)
+void report_set_asked(struct report *r, report_ask_fn *ask, const void *asked)
 {
-    if (r->pipeline != NULL)
+    if (r->ask != NULL)
         on_tick(&r->timer); /* take over its last figures */
-    r->pipeline = pipeline;
+    r->ask = ask;
+    r->asked = asked;
     r->parts_before = r->parts;
     r->scan_told = false;
 }
@@ -216,8 +218,10 @@ static const struct store *awaited(const struct report *r)
     return is_source ? r->source : r->agent->store;
 }
 
-/* "HOST cannot be reached: ..., for 3 min, next try in 5 s" */
-static void take_waiting(struct report *r, const struct store_counts *counts)
+/* "HOST cannot be reached: ..., for 3 min, next try in 5 s".  The store's first, then that
+ * of an archive. */
+static void take_waiting(struct report *r, const struct pipeline_progress *p,
+                         const struct store_counts *counts)
 {
     const struct store *store = awaited(r);
     const struct error *reason = store_away(store);
@@ -231,6 +235,11 @@ static void take_waiting(struct report *r, const struct store_counts *counts)
     if (reason == NULL)
         reason = store_refusal(store, &since_ms);
     r->status.is_refusal = reason != NULL && store_away(store) == NULL;
+    if (reason == NULL && p->fetch_away != NULL) {
+        reason = p->fetch_away;
+        since_ms = p->fetch_away_since_ms;
+        of_it.next_try_ms = p->fetch_next_try_ms;
+    }
     if (reason == NULL) {
         take_silence(r, counts);
         return;
@@ -264,7 +273,7 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
 {
     struct session_status *s = &r->status;
 
-    if (r->pipeline != NULL) {
+    if (r->ask != NULL) {
         s->files_done = p->plan.files_stored;
         s->files_total = p->plan.files;
         s->bytes_done = p->plan.bytes_stored + p->plan.part_bytes_stored;
@@ -273,7 +282,7 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
         r->parts = r->parts_before + p->parts;
     }
     s->bytes_sent = counts->bytes_sent;
-    s->retries = counts->retries;
+    s->retries = counts->retries + p->fetch_retries;
     update_rate(r, counts->bytes_sent + counts->bytes_copied);
     s->rate = r->rate > 0 && !is_stalled(r) ? (uint64_t)r->rate : 0;
     s->eta_s = estimate(r);
@@ -286,7 +295,7 @@ static void tell_scan(struct report *r)
 {
     struct event event = {.kind = EVENT_SCAN, .time_ms = r->status.updated_ms};
 
-    if (r->pipeline == NULL || r->scan_told ||
+    if (r->ask == NULL || r->scan_told ||
         (!r->status.scan_done && r->ticks % STATUS_TICKS != 0))
         return;
     r->scan_told = r->status.scan_done;
@@ -315,6 +324,9 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
         .connections = counts->under_way,
         .state = state_of(r),
         .scan_done = s->scan_done,
+        .is_fetched = p->is_fetched,
+        .bytes_fetched = p->bytes_fetched,
+        .fetch_size = p->fetch_size,
         .waiting_for = r->waiting.size > 0 ? text_string(&r->waiting) : NULL,
         .is_refusal = s->is_refusal,
     };
@@ -333,11 +345,11 @@ static void on_tick(uv_timer_t *timer)
     struct pipeline_progress p = {0};
     struct store_counts counts;
 
-    if (r->pipeline != NULL)
-        pipeline_progress(r->pipeline, &p);
+    if (r->ask != NULL)
+        r->ask(r->asked, &p);
     store_counts(r->agent->store, &counts);
     take_figures(r, &p, &counts);
-    take_waiting(r, &counts);
+    take_waiting(r, &p, &counts);
     r->status.state = (char *)progress_state_name(state_of(r));
     if (!r->is_hushed) {
         tell_scan(r);

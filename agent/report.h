@@ -18,8 +18,9 @@ struct report;
 struct report *report_start(struct agent *a, struct console *console,
                             const struct session_status *status, const char *file);
 
-/* NULL between pipelines. */
-void report_set_pipeline(struct report *r, const struct pipeline *pipeline);
+/* Who tells how far it is; NULL between pipelines. */
+typedef void report_ask_fn(const void *asked, struct pipeline_progress *out);
+void report_set_asked(struct report *r, report_ask_fn *ask, const void *asked);
 void report_set_publishing(struct report *r);
 /* Where the files come from, if that can be away, too. */
 void report_set_source(struct report *r, const struct store *source);

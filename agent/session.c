@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/archive_look.h"
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
 #include "agent/memory.h"
@@ -26,8 +27,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* Of a store that has never answered: it may be misspelt, or a laptop waking up. */
-enum { FIRST_CONTACT_MS = 60 * 1000, EXPIRED_MS = 24 * 60 * 60 * 1000 };
+enum { EXPIRED_MS = 24 * 60 * 60 * 1000 };
 
 /* ---- stopping ---- */
 
@@ -137,11 +137,13 @@ static int find_previous(struct session *s, struct error *err)
 static int deliver(struct session *s, struct error *err)
 {
     struct session_source source;
+    struct unpack_source archive;
     const struct delivery_options options = {
         .agent = &s->agent,
         .checkpoint = s->checkpoint,
         .report = s->report,
         .source = &source.open,
+        .archive = s->place.kind == PLACE_HTTP ? &archive : NULL,
         .prefix = s->own.prefix,
         .previous = s->previous.size > 0 ? text_string(&s->previous) : NULL,
         .part_size = s->own.record.part_size,
@@ -152,6 +154,10 @@ static int deliver(struct session *s, struct error *err)
     };
     int status;
 
+    if (s->place.kind == PLACE_HTTP) {
+        session_fill_archive(s, &archive);
+        return delivery_run(&s->delivery, &options, err);
+    }
     session_fill_source(s, &source);
     status = delivery_run(&s->delivery, &options, err);
     session_free_source(&source);
@@ -317,7 +323,7 @@ static void wait_as_told(struct session *s, struct store_options *out)
         .jobs = o->jobs,
         .send_rate = o->bwlimit,
         .first_contact_ms =
-            o->give_up_after_ms > 0 ? o->give_up_after_ms : FIRST_CONTACT_MS,
+            o->give_up_after_ms > 0 ? o->give_up_after_ms : SESSION_FIRST_CONTACT_MS,
         .outage_ms = o->give_up_after_ms,
         .expired_ms = o->give_up_after_ms > 0 ? o->give_up_after_ms : EXPIRED_MS,
         .away = on_away,
@@ -351,6 +357,8 @@ static uint64_t payload_memory(const struct session_request *q)
 {
     uint64_t memory = memory_for_payload(q->options->max_memory);
 
+    if (name_scheme_of(q->source) == NAME_HTTP)
+        return memory_for_archive(q->options->max_memory);
     return name_scheme_of(q->source) == NAME_S3 ? memory / 2 : memory;
 }
 
@@ -391,17 +399,44 @@ static int resolve_s3(struct session *s, struct error *err)
     return source_access_check(&s->access, &s->place, s->agent.store, err);
 }
 
+static int resolve_http(struct session *s, struct error *err)
+{
+    if (s->q->options->files_from == NULL)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0,
+                     "--files-from is for local folders; of an archive --include and "
+                     "--exclude choose the entries");
+}
+
 static int resolve(struct session *s, struct error *err)
 {
     if (place_resolve(&s->place, s->q->source, err) != 0 ||
         (s->place.kind == PLACE_LOCAL && resolve_local(s, err) != 0) ||
-        (s->place.kind == PLACE_S3 && resolve_s3(s, err) != 0))
+        (s->place.kind == PLACE_S3 && resolve_s3(s, err) != 0) ||
+        (s->place.kind == PLACE_HTTP && resolve_http(s, err) != 0))
         return -1;
     if (s->q->name != NULL)
         snprintf(s->name, sizeof s->name, "%s", s->q->name);
     else if (name_derive(s->name, s->place.path, s->place.is_folder, err) != 0)
         return -1;
     return catalog_fold_name(&s->agent, s->name, err);
+}
+
+/* A URL that leads nowhere is to leave nothing behind: no version is begun for it.  A
+ * server that does not answer is waited for later, as a session. */
+static int look_first(struct session *s, struct error *err)
+{
+    struct unpack_source archive;
+    struct archive_look look;
+    int status;
+
+    if (s->place.kind != PLACE_HTTP || access(s->files.database, F_OK) == 0)
+        return 0;
+    session_fill_archive(s, &archive);
+    archive.first_contact_ms = 1;
+    status = archive_look(&s->agent, &archive, &look, err);
+    archive_look_free(&look);
+    return status != 0 && err->kind == ERROR_NETWORK ? 0 : status;
 }
 
 static int session_begin(struct session *s, struct error *err)
@@ -415,9 +450,9 @@ static int session_begin(struct session *s, struct error *err)
     shape_format(o, &s->shape);
     session_files_init(&s->files, paths_of(s->q->paths, PATHS_SESSIONS), s->name,
                        store_url(s->agent.store), s->place.url);
-    if (session_open(s, err) != 0)
+    if (look_first(s, err) != 0)
         return -1;
-    return 0;
+    return session_open(s, err);
 }
 
 static void session_announce(struct session *s)

@@ -15,6 +15,10 @@
 #include "agent/signals.h"
 #include "agent/source_access.h"
 
+/* Of a store, or a server, that has never answered: it may be misspelt, or a laptop waking
+ * up. */
+enum { SESSION_FIRST_CONTACT_MS = 60 * 1000 };
+
 /* Private to the session: what its files share. */
 struct session {
     const struct session_request *q;
@@ -83,6 +87,9 @@ struct session_source {
 /* What is to be gone over; not to be moved. */
 void session_fill_source(struct session *s, struct session_source *source);
 void session_free_source(struct session_source *source);
+
+/* The same of an archive behind a URL. */
+void session_fill_archive(struct session *s, struct unpack_source *archive);
 
 /* Is the source still what the published version `number` (0: the newest) holds?  1: yes,
  * 0: no, -1: it could not be told.  *v is what was found of it, to be freed in any case. */

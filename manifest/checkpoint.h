@@ -142,6 +142,33 @@ void checkpoint_plan(struct checkpoint *cp, const struct entry_batch *batch,
 void checkpoint_plan_end(struct checkpoint *cp, checkpoint_done_fn *done, void *ctx);
 
 /*
+ * The same for a source that is in no order and told entry by entry, as an archive is, in
+ * place of plan and plan_end.  begin forgets which entries an earlier reading has named; of
+ * a name that comes more than once the last counts; end drops what this reading has not
+ * named, and the folders that are not empty.  Without end (the reading broke off) all
+ * stays.  entry is copied; out is lent until done().
+ */
+struct checkpoint_arrival {
+    bool
+        has_size; /* in: entry's size is known; else that of the plan is taken, if any */
+
+    enum checkpoint_state state; /* of a file, as it is planned now */
+    bool has_upload;             /* as in struct plan_item */
+    uint64_t size;               /* as it is planned now */
+    bool is_again;   /* it was named before in this reading: nothing of that is known */
+    bool is_blocked; /* not planned: it lies below a file or link, or the reverse */
+};
+void checkpoint_arrive_begin(struct checkpoint *cp);
+void checkpoint_arrive(struct checkpoint *cp, const struct entry *entry,
+                       struct checkpoint_arrival *out, checkpoint_done_fn *done,
+                       void *ctx);
+void checkpoint_arrive_end(struct checkpoint *cp, checkpoint_done_fn *done, void *ctx);
+
+/* A note: what is no entry, as its name is none that may be, counts as failed. */
+void checkpoint_note_refused(struct checkpoint *cp, const char *path,
+                             const char *reason);
+
+/*
  * The next entries in state PLANNED or RECHECK behind the path `after` ("" for the
  * first), at most `most` and about 256 KiB; none: there are no more at present.
  * Symlinks and directories never appear: they are stored by being planned.  While a

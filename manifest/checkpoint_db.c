@@ -67,7 +67,9 @@ static const char additions[] =
     " hash BLOB, block_size INTEGER, blocks BLOB, etag TEXT, first BLOB,"
     " checksum INTEGER) WITHOUT ROWID;"
     "CREATE INDEX IF NOT EXISTS previous_large ON previous(size, first)"
-    " WHERE size >= 1048576;";
+    " WHERE size >= 1048576;"
+    "CREATE TABLE IF NOT EXISTS met(path BLOB PRIMARY KEY, type INTEGER) WITHOUT "
+    "ROWID;";
 
 #define PREVIOUS_COLUMNS                                                               \
     "path, key, size, mtime, ctime, inode, read_at, hash, block_size, blocks, etag,"   \
@@ -135,6 +137,10 @@ static const char *const sql_text[SQL_COUNT] = {
                           " LIMIT 1",
     [SQL_PREVIOUS_SIZE] = "SELECT 1 FROM previous"
                           " WHERE size = ?1 AND size >= 1048576 AND path <> ?2 LIMIT 1",
+    [SQL_MET_CLEAR] = "DELETE FROM met",
+    [SQL_MET_ADD] = "REPLACE INTO met VALUES(?1,?2)",
+    [SQL_MET_FIND] = "SELECT type FROM met WHERE path = ?1",
+    [SQL_MET_BELOW] = "SELECT 1 FROM met WHERE path > ?1 AND path < ?2 LIMIT 1",
 };
 
 static enum error_kind kind_of(int rc)

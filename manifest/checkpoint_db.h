@@ -56,6 +56,10 @@ enum checkpoint_sql {
     SQL_PREVIOUS_AT,
     SQL_PREVIOUS_LIKE,
     SQL_PREVIOUS_SIZE,
+    SQL_MET_CLEAR,
+    SQL_MET_ADD,
+    SQL_MET_FIND,
+    SQL_MET_BELOW,
     SQL_COUNT
 };
 

@@ -60,6 +60,10 @@ struct job {
         } strays;
         struct large_query *large;
         struct {
+            struct entry entry; /* path and target are the job's */
+            struct checkpoint_arrival *out;
+        } arrival;
+        struct {
             uint64_t *n_lost;
             size_t prefix_bytes;
             uint64_t size;
@@ -130,6 +134,17 @@ struct cursor {
 void checkpoint_cursor_open(struct cursor *c, struct checkpoint *cp, const char *after);
 void checkpoint_cursor_advance(struct cursor *c);
 void checkpoint_cursor_close(struct cursor *c);
+
+/* ---- checkpoint_plan.c: one entry into the plan ---- */
+
+/* A walk or a reading begins: it will name again what it cannot read. */
+void checkpoint_begin_walk(struct checkpoint *cp);
+
+/* row is a new one, or that of the same path. */
+void checkpoint_add_entry(struct checkpoint *cp, struct file_row *row,
+                          const struct entry *e);
+void checkpoint_merge_entry(struct checkpoint *cp, struct file_row *row,
+                            const struct entry *e);
 
 /* Plan again what could not be read in an earlier run. */
 void checkpoint_retry_failures(struct checkpoint *cp);

@@ -38,8 +38,8 @@ static void copy_entry(struct file_row *row, const struct entry *e)
         text_add(&row->target, e->target);
 }
 
-static void add_entry(struct checkpoint *cp, struct file_row *row,
-                      const struct entry *e)
+void checkpoint_add_entry(struct checkpoint *cp, struct file_row *row,
+                          const struct entry *e)
 {
     row->exists = false;
     text_clear(&row->path);
@@ -84,14 +84,14 @@ static void merge_file(struct checkpoint *cp, struct file_row *row,
     checkpoint_rows_save(&cp->rows, row);
 }
 
-static void merge_entry(struct checkpoint *cp, struct file_row *row,
-                        const struct entry *e)
+void checkpoint_merge_entry(struct checkpoint *cp, struct file_row *row,
+                            const struct entry *e)
 {
     const char *target = e->target != NULL ? e->target : "";
 
     if (row->type != e->type) {
         checkpoint_rows_drop(&cp->rows, row);
-        add_entry(cp, row, e);
+        checkpoint_add_entry(cp, row, e);
     } else if (e->type == ENTRY_FILE) {
         merge_file(cp, row, e);
     } else if (!stamp_is_same(&row->stamp, &e->stamp) || row->mode != e->mode ||
@@ -123,8 +123,7 @@ static void note_issues(struct checkpoint *cp, const struct entry_batch *batch)
     }
 }
 
-/* A walk begins: it will name again what it cannot read. */
-static void begin_walk(struct checkpoint *cp)
+void checkpoint_begin_walk(struct checkpoint *cp)
 {
     sqlite3_stmt *s = checkpoint_db_start(&cp->db, SQL_FAILURE_CLEAR_WALK);
 
@@ -145,7 +144,7 @@ static void run_plan(struct checkpoint *cp, struct job *job)
         return;
     }
     if (!cp->is_walking)
-        begin_walk(cp);
+        checkpoint_begin_walk(cp);
     note_issues(cp, batch);
     checkpoint_cursor_open(&c, cp, text_string(&cp->merged));
     for (size_t i = 0; i < batch->n_entries; i++) {
@@ -153,10 +152,10 @@ static void run_plan(struct checkpoint *cp, struct job *job)
 
         drop_before(&c, e->path);
         if (c.row->exists && strcmp(text_string(&c.row->path), e->path) == 0) {
-            merge_entry(cp, c.row, e);
+            checkpoint_merge_entry(cp, c.row, e);
             checkpoint_cursor_advance(&c);
         } else {
-            add_entry(cp, &added, e);
+            checkpoint_add_entry(cp, &added, e);
         }
     }
     checkpoint_cursor_close(&c);
@@ -182,7 +181,7 @@ static void run_plan_end(struct checkpoint *cp, struct job *job)
 
     (void)job;
     if (!cp->is_walking)
-        begin_walk(cp); /* of nothing at all */
+        checkpoint_begin_walk(cp); /* of nothing at all */
     checkpoint_cursor_open(&c, cp, text_string(&cp->merged));
     drop_before(&c, NULL);
     checkpoint_cursor_close(&c);

@@ -142,13 +142,28 @@ const char *entry_type_name(enum entry_type type)
 const char *issue_kind_name(enum issue_kind kind)
 {
     static const char *const names[] = {
-        [ISSUE_UNREADABLE] = "unreadable",     [ISSUE_SPECIAL] = "special",
-        [ISSUE_LINK_LOOP] = "link_loop",       [ISSUE_LINK_DANGLING] = "link_dangling",
-        [ISSUE_LINK_SKIPPED] = "link_skipped", [ISSUE_STORE_INSIDE] = "store_inside",
-        [ISSUE_BAD_KEY] = "bad_key",           [ISSUE_NOT_LISTED] = "not_listed",
+        [ISSUE_UNREADABLE] = "unreadable",
+        [ISSUE_SPECIAL] = "special",
+        [ISSUE_LINK_LOOP] = "link_loop",
+        [ISSUE_LINK_DANGLING] = "link_dangling",
+        [ISSUE_LINK_SKIPPED] = "link_skipped",
+        [ISSUE_STORE_INSIDE] = "store_inside",
+        [ISSUE_BAD_KEY] = "bad_key",
+        [ISSUE_NOT_LISTED] = "not_listed",
+        [ISSUE_UNSAFE] = "unsafe",
+        [ISSUE_IN_THE_WAY] = "in_the_way",
+        [ISSUE_LINK_OUTSIDE] = "link_outside",
+        [ISSUE_DUPLICATE] = "duplicate",
+        [ISSUE_EXPANDS] = "expands",
     };
 
     return names[kind];
+}
+
+bool issue_is_failure(enum issue_kind kind)
+{
+    return kind == ISSUE_UNREADABLE || kind == ISSUE_NOT_LISTED ||
+           kind == ISSUE_UNSAFE || kind == ISSUE_IN_THE_WAY;
 }
 
 /* ---- paths and keys ---- */

@@ -41,7 +41,12 @@ enum issue_kind {
     ISSUE_LINK_SKIPPED,  /* by --symlinks skip */
     ISSUE_STORE_INSIDE,  /* the store or our own state lies in the source: left out */
     ISSUE_BAD_KEY,       /* an object whose key cannot be a path: left out */
-    ISSUE_NOT_LISTED     /* named by --files-from but not there: as unreadable */
+    ISSUE_NOT_LISTED,    /* named by --files-from but not there: as unreadable */
+    ISSUE_UNSAFE,        /* of an archive: a name that leads out of it: as unreadable */
+    ISSUE_IN_THE_WAY,   /* likewise: below a file or a link, or the reverse: the same */
+    ISSUE_LINK_OUTSIDE, /* likewise: it leads out of the archive: kept as a link */
+    ISSUE_DUPLICATE,    /* likewise: named more than once: the last one counts */
+    ISSUE_EXPANDS       /* likewise: unpacked it is very much larger: goes on */
 };
 
 struct issue {
@@ -76,6 +81,7 @@ bool stamp_is_same(const struct stamp *a, const struct stamp *b);
 
 const char *entry_type_name(enum entry_type type); /* file, dir, symlink */
 const char *issue_kind_name(enum issue_kind kind); /* unreadable, special, ... */
+bool issue_is_failure(enum issue_kind kind);       /* it counts as unreadable */
 
 /*
  * The key of the file's object, relative to NAME/vN/ (FORMATS, "A manifest line"):

@@ -109,6 +109,18 @@ void budget_give(struct lease *lease)
     grant(lease->budget);
 }
 
+void budget_shrink(struct lease *lease, size_t size)
+{
+    assert(lease->state == LEASE_HELD && size <= lease->size);
+    if (size == lease->size)
+        return;
+    lease->budget->in_use -= lease->size - size;
+    lease->size = size;
+    lease->bytes.data = mem_resize(lease->bytes.data, size > 0 ? size : 1, 1);
+    lease->bytes.size = size;
+    grant(lease->budget);
+}
+
 size_t budget_limit(const struct budget *budget)
 {
     return budget->limit;

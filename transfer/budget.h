@@ -52,6 +52,9 @@ bool budget_withdraw(struct lease *lease);
  * waits. */
 void budget_give(struct lease *lease);
 
+/* Less was needed: keep the first size bytes, which may move. */
+void budget_shrink(struct lease *lease, size_t size);
+
 size_t budget_limit(const struct budget *budget);
 size_t budget_in_use(const struct budget *budget);
 

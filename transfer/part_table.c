@@ -39,6 +39,31 @@ void part_table_free(struct part_table *t)
     free(t->stored);
 }
 
+void part_table_grow(struct part_table *t, uint32_t n_parts)
+{
+    uint64_t n_blocks = n_parts * (t->layout.part_size / t->layout.block_size);
+
+    t->digests = mem_resize(t->digests, n_blocks, sizeof *t->digests);
+    t->states = mem_resize(t->states, n_parts, sizeof *t->states);
+    t->stored = mem_resize(t->stored, n_parts, sizeof *t->stored);
+    for (uint32_t i = t->layout.n_parts; i < n_parts; i++) {
+        t->states[i] = PART_MISSING;
+        t->stored[i] =
+            (struct store_part){.number = i + 1, .size = t->layout.part_size};
+    }
+    t->layout.n_parts = n_parts;
+    t->layout.size = n_parts * t->layout.part_size;
+}
+
+void part_table_end(struct part_table *t, uint64_t size)
+{
+    uint64_t whole = size > 0 ? (size - 1) / t->layout.part_size : 0;
+
+    t->layout.size = size;
+    t->layout.n_parts = (uint32_t)whole + 1;
+    t->stored[whole].size = layout_part_bytes(&t->layout, t->layout.n_parts);
+}
+
 static void set_state(struct part_table *t, uint32_t number, enum part_state state)
 {
     t->n_matched -= t->states[number - 1] == PART_MATCHED;

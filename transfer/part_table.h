@@ -42,6 +42,12 @@ int part_table_cut(struct part_table *t, uint64_t size,
                    const struct layout *previous, struct error *err);
 void part_table_free(struct part_table *t);
 
+/* Of a file whose size is not known yet, and is cut in whole parts: more of them. */
+void part_table_grow(struct part_table *t, uint32_t n_parts);
+
+/* The file turns out to end at size, which is in a part that was cut and not stored yet. */
+void part_table_end(struct part_table *t, uint64_t size);
+
 /* Relies on what known has of the parts, or, where it may be of another content, has it
  * compared.  known forgets an upload that is cut otherwise. */
 void part_table_take_up(struct part_table *t, struct known *known, bool must_compare);

@@ -32,6 +32,13 @@ struct pipeline_progress {
         uint64_t bytes, size;
     } files[PIPELINE_FILES_SHOWN];
     unsigned n_files;
+
+    /* Of a source that is fetched (unpack.h). */
+    bool is_fetched;
+    uint64_t bytes_fetched, fetch_retries;
+    uint64_t fetch_size;            /* size 0: not known */
+    const struct error *fetch_away; /* why nothing comes; NULL: it does */
+    uint64_t fetch_away_since_ms, fetch_next_try_ms; /* loop_now_ms() */
 };
 
 struct pipeline_events {
