@@ -40,6 +40,7 @@ static command_fn *const commands[] = {
     [COMMAND_COMPLETION_BASH] = command_completion,
     [COMMAND_COMPLETION_ZSH] = command_completion,
     [COMMAND_COMPLETION_FISH] = command_completion,
+    [COMMAND_CAT] = command_cat,
 };
 
 /* Many files, many connections: take what the system gives. */

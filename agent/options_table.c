@@ -26,7 +26,8 @@ enum {
     DELETE = 1 << COMMAND_DELETE,
     PRUNE = 1 << COMMAND_PRUNE,
     REGISTER = 1 << COMMAND_CREDENTIAL_CREATE,
-
+    FILES = 1 << COMMAND_FILES,
+    CAT = 1 << COMMAND_CAT,
     URL = 1 << COMMAND_URL,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
@@ -90,7 +91,7 @@ static const struct option_spec options[] = {
      "an unfinished session, all that is there of it", NULL},
     {PRUNE, "keep", "N", OPTION_NUMBER, offsetof(struct options, keep),
      "how many of the newest versions stay", "3"},
-    {UPLOAD | LIST | STATUS | STOP | READ | REMOVE | CHECK, "cluster", "NAME",
+    {UPLOAD | LIST | STATUS | STOP | READ | CAT | REMOVE | CHECK, "cluster", "NAME",
      OPTION_STRING, offsetof(struct options, cluster), "the cluster to work with",
      "lab"},
     {LIST, "global", NULL, OPTION_FLAG, offsetof(struct options, global),
@@ -115,6 +116,12 @@ static const struct option_spec options[] = {
     /* how it is done and told */
     {CREATE, "dry-run", NULL, OPTION_FLAG, offsetof(struct options, dry_run),
      "say what would be sent; change nothing", NULL},
+    {FILES, "level", NULL, OPTION_FLAG, offsetof(struct options, level),
+     "one level of folders only, each with what is in it", NULL},
+    {FILES, "after", "PATH", OPTION_STRING, offsetof(struct options, after),
+     "only what comes behind PATH", "train/0999.tar"},
+    {FILES, "limit", "N", OPTION_NUMBER, offsetof(struct options, limit),
+     "at most so many", "1000"},
     {VERIFY, "deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
      "read every byte back and compare its hash", NULL},
     {STATUS, "watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
@@ -298,6 +305,11 @@ static const struct command_spec commands[] = {
     {COMMAND_FILES, "datastore", "files", "NAME[:VERSION] [PREFIX]", 1, 2,
      "List the files of a datastore", NULL, "grid datastore files imagenet:2 train/",
      NULL},
+    {COMMAND_CAT, "datastore", "cat", "NAME[:VERSION] PATH", 2, 2,
+     "Print one file of a datastore to stdout",
+     "Its blocks are held against the manifest as they go by: where one is wrong, it\n"
+     "ends there, with exit code 1.\n",
+     "grid datastore cat imagenet:2 train/labels.csv", NULL},
     {COMMAND_DIFF, "datastore", "diff", "NAME[:VERSION] [NAME[:VERSION]]", 1, 2,
      "Show what differs between two versions",
      "Added, removed, or changed in type, size, content, mode or link target, by the\n"
