@@ -37,6 +37,7 @@ int command_user(const struct command_context *c);
 int command_check(const struct command_context *c);
 int command_cluster(const struct command_context *c);
 int command_credential(const struct command_context *c);
+int command_ui(const struct command_context *c);
 
 /* "error: ..." and a hint (may be NULL) on stderr; with --json the same as events on
  * stdout.  Returns code. */

@@ -28,6 +28,7 @@ enum {
     REGISTER = 1 << COMMAND_CREDENTIAL_CREATE,
     FILES = 1 << COMMAND_FILES,
     CAT = 1 << COMMAND_CAT,
+    UI = 1 << COMMAND_UI,
     URL = 1 << COMMAND_URL,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
@@ -122,6 +123,10 @@ static const struct option_spec options[] = {
      "only what comes behind PATH", "train/0999.tar"},
     {FILES, "limit", "N", OPTION_NUMBER, offsetof(struct options, limit),
      "at most so many", "1000"},
+    {UI, "port", "N", OPTION_NUMBER, offsetof(struct options, port),
+     "the port to listen on (one that is free)", "8080"},
+    {UI, "no-open", NULL, OPTION_FLAG, offsetof(struct options, no_open),
+     "print the link, open no browser", NULL},
     {VERIFY, "deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
      "read every byte back and compare its hash", NULL},
     {STATUS, "watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
@@ -228,6 +233,13 @@ static int check_create(struct options *o, struct error *err)
             "copied",
             o->source);
     return check_output(o, err);
+}
+
+static int check_ui(struct options *o, struct error *err)
+{
+    if (o->port <= 65535)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0, "--port goes up to 65535, for example 8080");
 }
 
 static int check_resume(struct options *o, struct error *err)
@@ -382,6 +394,12 @@ static const struct command_spec commands[] = {
     {COMMAND_COMPLETION_FISH, "completion", "fish", "", 0, 0,
      "Print the script that completes grid's words in fish",
      "For this shell: grid completion fish | source\n", "grid completion fish", NULL},
+    {COMMAND_UI, "ui", NULL, "", 0, 0,
+     "Create and watch datastores in a browser, from a page of this machine",
+     "The page is served on 127.0.0.1 alone, behind the link that is printed, which\n"
+     "works once.  On a machine without a browser reach it through ssh -L.  Uploads\n"
+     "that were begun there go on when it ends.\n",
+     "grid ui --port 8080", check_ui},
 };
 
 static const struct group_spec groups[] = {
@@ -398,6 +416,7 @@ static const struct group_spec groups[] = {
      "grid credential create --type s3", "credentials"},
     {"completion", "Scripts that complete the words of grid in a shell", COMMAND_HELP,
      "grid completion bash", NULL},
+    {"ui", "All of it in a browser", COMMAND_UI, "grid ui", NULL},
 };
 
 const struct command_spec *options_commands(size_t *n)
