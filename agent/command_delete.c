@@ -37,6 +37,8 @@ static int delete_version(struct agent *a, const struct command_context *c,
         status = catalog_delete(a, v, err);
     gauge_end(a);
     if (status == 0)
+        left_plan_forget_status(a, c->paths, v);
+    if (status == 0)
         printf(is_gone ? "%s version %" PRIu64 " is deleted already\n"
                        : "deleted %s version %" PRIu64 "\n",
                v->name, v->number);

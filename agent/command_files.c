@@ -13,6 +13,7 @@
 #include "agent/contents.h"
 #include "agent/exit_code.h"
 #include "agent/figure.h"
+#include "agent/file_level.h"
 #include "agent/gauge.h"
 #include "agent/json_line.h"
 #include "agent/source_access.h"
@@ -21,12 +22,6 @@
 enum { VERIFY_JOBS = 16 };
 
 /* ---- files ---- */
-
-struct files {
-    const struct options *options;
-    const char *prefix;
-    uint64_t n_shown;
-};
 
 static void add_hash(struct text *line, const struct manifest_line *l)
 {
@@ -77,37 +72,74 @@ static void print_line(const struct manifest_line *l)
     text_free(&line);
 }
 
-static void take_files(void *ctx, const struct contents_batch *batch,
-                       contents_done_fn *done, void *done_ctx)
+static void on_entry(void *ctx, const struct manifest_line *l)
 {
-    struct files *f = ctx;
+    const struct options *o = ctx;
 
-    for (size_t i = 0; i < batch->n_lines; i++) {
-        const struct manifest_line *l = &batch->lines[i];
-        if (strncmp(l->entry.path, f->prefix, strlen(f->prefix)) != 0)
-            continue;
-        f->n_shown++;
-        if (f->options->json)
-            print_json(l);
-        else
-            print_line(l);
+    if (o->json)
+        print_json(l);
+    else
+        print_line(l);
+}
+
+static void on_folder(void *ctx, const char *path, uint64_t n_files, uint64_t bytes)
+{
+    const struct options *o = ctx;
+    struct text line = {0};
+
+    if (o->json) {
+        json_line_begin(&line);
+        json_line_path(&line, "path", path);
+        json_line_string(&line, "type", "dir");
+        json_line_u64(&line, "size", bytes);
+        json_line_u64(&line, "files", n_files);
+        json_line_end(&line);
+    } else {
+        text_add_format(&line, "%12" PRIu64 "  ", bytes);
+        text_add_printable(&line, path, strlen(path));
+        text_add(&line, "\n");
     }
-    done(done_ctx, NULL);
+    fputs(text_string(&line), stdout);
+    text_free(&line);
+}
+
+/* No more is read than is shown. */
+static int print_files(struct agent *a, const struct version *v,
+                       struct file_level *level, struct error *err)
+{
+    struct contents *contents = contents_open(a, v);
+    struct contents_batch batch;
+    bool wants_more = true;
+    int status = 0;
+
+    while (wants_more && (status = contents_next(contents, &batch, err)) == 1)
+        for (size_t i = 0; i < batch.n_lines && wants_more; i++)
+            wants_more = file_level_take(level, &batch.lines[i]);
+    file_level_end(level);
+    contents_close(contents);
+    return status < 0 ? -1 : 0;
 }
 
 int command_files(const struct command_context *c)
 {
-    struct files f = {.options = c->options};
+    const struct options *o = c->options;
+    struct file_level level = {.prefix =
+                                   o->positional[1] != NULL ? o->positional[1] : "",
+                               .after = o->after,
+                               .limit = o->limit,
+                               .is_level = o->level,
+                               .entry = on_entry,
+                               .folder = on_folder,
+                               .ctx = (void *)o};
     struct agent a;
     struct version v;
     struct error err;
     int code = 0;
 
-    f.prefix = c->options->positional[1] != NULL ? c->options->positional[1] : "";
     if (command_open_version(&a, &v, c, &code) != 0)
         return code;
-    if (contents_read(&a, &v, take_files, &f, &err) != 0)
-        code = command_fail(c->options, &err);
+    if (print_files(&a, &v, &level, &err) != 0)
+        code = command_fail(o, &err);
     version_free(&v);
     agent_close(&a);
     return code;

@@ -40,6 +40,23 @@ static int64_t time_of(const struct version *v)
     return ms;
 }
 
+static void add_record(struct text *line, const struct listing *l,
+                       const struct version *v)
+{
+    char *url = catalog_url(l->agent, v->name, v->number);
+
+    json_line_u64(line, "files", v->record.files);
+    json_line_u64(line, "directories", v->record.directories);
+    json_line_u64(line, "symlinks", v->record.symlinks);
+    json_line_u64(line, "skipped", v->record.skipped_count);
+    json_line_string(line, "root", v->record.root);
+    json_line_string(line, "source kind", v->record.source_kind);
+    json_line_string(line, "source", v->record.source_url);
+    json_line_bool(line, "copy", v->record.copy);
+    json_line_string(line, "url", url);
+    free(url);
+}
+
 static void add_json(const struct listing *l, const struct version *v)
 {
     struct text line = {0};
@@ -51,6 +68,8 @@ static void add_json(const struct listing *l, const struct version *v)
     json_line_u64(&line, "size", v->record.bytes);
     json_line_time(&line, "created at", time_of(v));
     json_line_string(&line, "status", version_status_name(v->status));
+    if (v->status == VERSION_SUCCEEDED)
+        add_record(&line, l, v);
     json_line_end(&line);
     fputs(text_string(&line), stdout);
     text_free(&line);

@@ -15,56 +15,10 @@
 #include "agent/far_status.h"
 #include "agent/figure.h"
 #include "agent/json_line.h"
+#include "agent/session_json.h"
 #include "agent/session_status.h"
 
 /* ---- one session, for people and scripts ---- */
-
-/* It goes on, here or on another machine that shares the folder. */
-static bool goes_on(const struct session_status *s)
-{
-    return session_status_is_alive(s) ||
-           session_status_is_elsewhere(s, agent_clock_ms());
-}
-
-static const char *state_of(const struct session_status *s)
-{
-    if (goes_on(s))
-        return s->state;
-    if (strcmp(s->state, "published") == 0)
-        return "succeeded";
-    return s->exit_code == EXIT_FAILED || s->exit_code == EXIT_REFUSED ? "failed"
-                                                                       : "interrupted";
-}
-
-static void add_json(struct text *out, const struct session_status *s)
-{
-    struct text line = {0};
-
-    json_line_begin(&line);
-    json_line_string(&line, "name", s->name);
-    json_line_u64(&line, "version", s->version);
-    json_line_string(&line, "cluster", s->cluster);
-    json_line_string(&line, "state", state_of(s));
-    json_line_path(&line, "source", s->source);
-    json_line_string(&line, "session_id", s->session);
-    json_line_string(&line, "host", s->host);
-    json_line_u64(&line, "pid", (uint64_t)s->pid);
-    json_line_u64(&line, "files_done", s->files_done);
-    json_line_u64(&line, "files_total", s->files_total);
-    json_line_u64(&line, "bytes_done", s->bytes_done);
-    json_line_u64(&line, "bytes_total", s->bytes_total);
-    json_line_u64(&line, "bytes_sent", s->bytes_sent);
-    json_line_u64(&line, "rate", s->rate);
-    json_line_i64(&line, "eta_s", s->eta_s);
-    json_line_u64(&line, "retries", s->retries);
-    json_line_time(&line, "started", s->started_ms);
-    json_line_time(&line, "updated", s->updated_ms);
-    json_line_string(&line, "reason", s->reason);
-    json_line_path(&line, "log", s->log);
-    json_line_end(&line);
-    text_add_bytes(out, line.data, line.size);
-    text_free(&line);
-}
 
 static void add_figures(struct text *text, const struct session_status *s)
 {
@@ -76,11 +30,11 @@ static void add_figures(struct text *text, const struct session_status *s)
     text_add_size(text, s->bytes_done);
     text_add(text, " of ");
     text_add_size(text, s->bytes_total);
-    if (goes_on(s) && s->reason[0] == '\0') {
+    if (session_json_goes_on(s) && s->reason[0] == '\0') {
         text_add(text, ", ");
         figure_add_rate(text, s->rate);
     }
-    if (goes_on(s) && s->reason[0] == '\0' && s->eta_s > 0) {
+    if (session_json_goes_on(s) && s->reason[0] == '\0' && s->eta_s > 0) {
         text_add(text, ", ready in about ");
         text_add_duration(text, (uint64_t)s->eta_s);
     }
@@ -89,7 +43,7 @@ static void add_figures(struct text *text, const struct session_status *s)
 
 static void add_text(struct text *out, const struct session_status *s)
 {
-    const char *state = state_of(s);
+    const char *state = session_json_state(s);
 
     text_add_format(out, "%s version %" PRIu64 " on %s: %s\n", s->name, s->version,
                     s->cluster, state);
@@ -97,11 +51,11 @@ static void add_text(struct text *out, const struct session_status *s)
     text_add(out, "  from ");
     text_add_printable(out, s->source, strlen(s->source));
     text_add(out, "\n");
-    if (goes_on(s) && s->reason[0] != '\0')
+    if (session_json_goes_on(s) && s->reason[0] != '\0')
         text_add_format(out, "  %s: %s\n",
                         s->is_refusal ? "the store refuses for now" : "waiting",
                         s->reason);
-    if (goes_on(s)) {
+    if (session_json_goes_on(s)) {
         text_add_format(out, "  by pid %" PRId64 " on %s; log: ", s->pid, s->host);
         text_add_printable(out, s->log, strlen(s->log));
         text_add(out, "\n");
@@ -125,7 +79,7 @@ static bool is_asked_for(const struct query *q, const struct session_status *s)
     if (q->options->cluster != NULL && strcmp(q->options->cluster, s->cluster) != 0)
         return false;
     if (q->name == NULL)
-        return strcmp(state_of(s), "succeeded") != 0; /* that is over */
+        return strcmp(session_json_state(s), "succeeded") != 0; /* that is over */
     return strcmp(q->name, s->name) == 0;
 }
 
@@ -136,9 +90,9 @@ static void on_session(void *ctx, const struct session_status *s)
     if (!is_asked_for(q, s))
         return;
     q->n_found++;
-    q->n_alive += goes_on(s);
+    q->n_alive += session_json_goes_on(s);
     if (q->options->json)
-        add_json(&q->shown, s);
+        session_json_add(&q->shown, s);
     else
         add_text(&q->shown, s);
 }

@@ -13,7 +13,7 @@ struct command_context {
     const struct options *options;
     const struct paths *paths;
     struct config *config;
-    const struct cluster *cluster; /* the chosen one; NULL for login */
+    const struct cluster *cluster; /* the chosen one; NULL for login and ui */
 };
 
 int command_login(const struct command_context *c);
@@ -27,6 +27,7 @@ int command_clearcache(const struct command_context *c);
 int command_completion(const struct command_context *c);
 int command_diff(const struct command_context *c);
 int command_files(const struct command_context *c);
+int command_cat(const struct command_context *c);
 int command_url(const struct command_context *c);
 int command_verify(const struct command_context *c);
 int command_download(const struct command_context *c);
@@ -36,6 +37,7 @@ int command_user(const struct command_context *c);
 int command_check(const struct command_context *c);
 int command_cluster(const struct command_context *c);
 int command_credential(const struct command_context *c);
+int command_ui(const struct command_context *c);
 
 /* "error: ..." and a hint (may be NULL) on stderr; with --json the same as events on
  * stdout.  Returns code. */

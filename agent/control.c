@@ -1,10 +1,12 @@
 /*
- * One connection at a time is enough: it says "stop", is answered, and is closed.
+ * One connection at a time is enough: it says one line, is answered, and is closed.
  */
 #include "agent/control.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,14 +19,14 @@
 struct control {
     uv_pipe_t listener;
     char *path;
-    void (*stop)(void *ctx);
+    const struct control_events *events;
     void *ctx;
 };
 
 struct peer {
     uv_pipe_t pipe;
     struct control *control;
-    char buffer[16];
+    char buffer[64];
     uv_write_t write;
 };
 
@@ -53,21 +55,49 @@ static void peer_room(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
     *buffer = uv_buf_init(p->buffer, sizeof p->buffer);
 }
 
+static void answer(struct peer *p, const char *line)
+{
+    uv_buf_t out = uv_buf_init((char *)line, (unsigned)strlen(line));
+
+    p->write.data = p;
+    if (uv_write(&p->write, (uv_stream_t *)&p->pipe, &out, 1, on_answered) != 0)
+        peer_close(p);
+}
+
+/* -1: that is no line of ours. */
+static int obey(struct peer *p, const char *line)
+{
+    const struct control *c = p->control;
+    uint64_t rate;
+
+    if (strcmp(line, "stop") == 0) {
+        answer(p, "stopping\n");
+        c->events->stop(c->ctx);
+        return 0;
+    }
+    if (strncmp(line, "limit ", 6) == 0 && text_parse_u64(line + 6, &rate) == 0) {
+        answer(p, "limited\n");
+        c->events->limit(c->ctx, rate);
+        return 0;
+    }
+    return -1;
+}
+
 static void on_peer_line(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
 {
-    static const char answer[] = "stopping\n";
     struct peer *p = stream->data;
-    uv_buf_t out = uv_buf_init((char *)answer, sizeof answer - 1);
+    char line[sizeof p->buffer];
 
-    if (n < 4 || strncmp(buffer->base, "stop", 4) != 0) {
+    if (n <= 0 || (size_t)n >= sizeof line) {
         peer_close(p);
         return;
     }
     uv_read_stop(stream);
-    p->write.data = p;
-    if (uv_write(&p->write, stream, &out, 1, on_answered) != 0)
+    memcpy(line, buffer->base, (size_t)n);
+    line[n] = '\0';
+    line[strcspn(line, "\n")] = '\0';
+    if (obey(p, line) != 0)
         peer_close(p);
-    p->control->stop(p->control->ctx);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -127,14 +157,14 @@ int control_choose_path(struct text *path, const char *folder, const char *sessi
 }
 
 int control_open(struct control **out, struct loop *loop, const char *path,
-                 void (*stop)(void *ctx), void *ctx, struct error *err)
+                 const struct control_events *events, void *ctx, struct error *err)
 {
     struct control *c = mem_new(1, sizeof *c);
     int status;
 
     *out = NULL;
     c->path = mem_copy_string(path);
-    c->stop = stop;
+    c->events = events;
     c->ctx = ctx;
     uv_pipe_init(&loop->uv, &c->listener, 0);
     c->listener.data = c;
@@ -166,7 +196,7 @@ void control_close(struct control *c)
 
 /* ---- the other side ---- */
 
-static int ask(int fd, const char *path, struct error *err)
+static int ask(int fd, const char *path, const char *words, struct error *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct pollfd answer = {.fd = fd, .events = POLLIN};
@@ -178,21 +208,34 @@ static int ask(int fd, const char *path, struct error *err)
     memcpy(address.sun_path, path, strlen(path) + 1);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0)
         return error_errno(err, errno, "cannot reach the session at %s", path);
-    if (send(fd, "stop\n", 5, MSG_NOSIGNAL) != 5)
-        return error_errno(err, errno, "cannot ask the session to stop");
+    if (send(fd, words, strlen(words), MSG_NOSIGNAL) != (ssize_t)strlen(words))
+        return error_errno(err, errno, "cannot speak to the session");
     if (poll(&answer, 1, 10000) != 1 || read(fd, line, sizeof line) <= 0)
         return error_set(err, ERROR_IO, 0, "the session does not answer");
     return 0;
 }
 
-int control_ask_stop(const char *path, struct error *err)
+static int control_ask(const char *path, const char *words, struct error *err)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int status;
 
     if (fd < 0)
         return error_errno(err, errno, "cannot make a socket");
-    status = ask(fd, path, err);
+    status = ask(fd, path, words, err);
     close(fd);
     return status;
+}
+
+int control_ask_stop(const char *path, struct error *err)
+{
+    return control_ask(path, "stop\n", err);
+}
+
+int control_ask_limit(const char *path, uint64_t rate, struct error *err)
+{
+    char words[48];
+
+    snprintf(words, sizeof words, "limit %" PRIu64 "\n", rate);
+    return control_ask(path, words, err);
 }

@@ -21,6 +21,7 @@
 #include "agent/console.h"
 #include "agent/exit_code.h"
 #include "agent/figure.h"
+#include "agent/json_event.h"
 #include "agent/json_line.h"
 #include "agent/memory.h"
 #include "agent/newest.h"
@@ -42,7 +43,11 @@ struct estimate {
     bool is_copied, is_referred;         /* no byte passes through us */
     struct newest newest;                /* what it has is copied */
     struct error err;                    /* a file the store cannot hold */
+    bool is_told;                        /* with --json: how far it is, now and then */
+    uint64_t told_ms;
 };
+
+enum { TELL_MS = 250 };
 
 static void warn(const char *path, const char *message)
 {
@@ -121,6 +126,24 @@ static void on_issue(void *ctx, const struct issue *issue)
     e->unreadable += issue->kind == ISSUE_UNREADABLE || issue->kind == ISSUE_NOT_LISTED;
 }
 
+/* So that it is seen to grow, by who reads --json. */
+static void tell_scan(struct estimate *e)
+{
+    struct event event = {.kind = EVENT_SCAN};
+    struct text line = {0};
+
+    if (!e->is_told || loop_boot_ms() - e->told_ms < TELL_MS)
+        return;
+    e->told_ms = loop_boot_ms();
+    event.time_ms = agent_clock_ms();
+    event.scan.files = e->files;
+    event.scan.bytes = e->bytes;
+    json_event_add(&line, &event);
+    fputs(text_string(&line), stdout);
+    fflush(stdout);
+    text_free(&line);
+}
+
 static int count_all(struct estimate *e, struct agent *a,
                      const struct source_open *options, uint64_t part_size,
                      struct error *err)
@@ -131,11 +154,13 @@ static int count_all(struct estimate *e, struct agent *a,
     if (source_open(&walk.source, a, options, err) != 0)
         return -1;
     error_clear(err);
+    e->told_ms = loop_boot_ms();
     while ((entry = source_walk_next(&walk, err)) != NULL) {
         if (entry->type == ENTRY_FILE)
             count_file(e, entry, store_limits(a->store), part_size);
         e->directories += entry->type == ENTRY_DIRECTORY;
         e->symlinks += entry->type == ENTRY_SYMLINK;
+        tell_scan(e);
     }
     source_walk_end(&walk);
     error_keep_first(err, &e->err);
@@ -355,6 +380,10 @@ static int estimate(struct estimate *e, struct agent *a,
                     const struct session_request *q, struct place *place,
                     struct source_access *access, struct error *err)
 {
+    if (place->kind == PLACE_BROWSER)
+        return error_set(err, ERROR_USAGE, 0,
+                         "--dry-run is for sources of this machine and s3://: the page "
+                         "itself counts the files of a browser");
     return place->kind == PLACE_S3 ? estimate_s3(e, a, q, place, access, err)
                                    : estimate_tree(e, a, q, place, err);
 }
@@ -440,7 +469,7 @@ static int report(const struct estimate *e, struct agent *a, const struct option
 
 int dry_run(const struct session_request *q)
 {
-    struct estimate e = {.root = -1};
+    struct estimate e = {.root = -1, .is_told = q->options->json};
     struct agent a = {0};
     struct place place = {0};
     struct source_access access = {0};

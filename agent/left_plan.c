@@ -13,6 +13,7 @@
 #include "agent/answer.h"
 #include "agent/open_uploads.h"
 #include "agent/session_files.h"
+#include "agent/session_status.h"
 #include "base/log.h"
 
 static int abort_planned(struct agent *a, struct checkpoint *plan,
@@ -65,4 +66,23 @@ int left_plan_abort_uploads(struct agent *a, const struct paths *paths,
         status = with_plan(a, files.database, v, err);
     session_files_free(&files);
     return status;
+}
+
+void left_plan_forget_status(struct agent *a, const struct paths *paths,
+                             const struct version *v)
+{
+    struct session_status status;
+    struct session_files files;
+    struct error ignored;
+
+    if (v->session.source == NULL || v->status == VERSION_SUCCEEDED)
+        return;
+    session_files_init(&files, paths_of(paths, PATHS_SESSIONS), v->name,
+                       store_url(a->store), v->session.source);
+    if (session_status_read(&status, files.status, &ignored) == 0 &&
+        strcmp(status.session, v->session.session) == 0 &&
+        !session_status_is_alive(&status))
+        unlink(files.status);
+    session_status_free(&status);
+    session_files_free(&files);
 }

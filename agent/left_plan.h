@@ -15,4 +15,8 @@
 int left_plan_abort_uploads(struct agent *a, const struct paths *paths,
                             const struct version *v, struct error *err);
 
+/* It is deleted: nobody is to be told any more that it can be resumed. */
+void left_plan_forget_status(struct agent *a, const struct paths *paths,
+                             const struct version *v);
+
 #endif

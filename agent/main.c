@@ -40,6 +40,8 @@ static command_fn *const commands[] = {
     [COMMAND_COMPLETION_BASH] = command_completion,
     [COMMAND_COMPLETION_ZSH] = command_completion,
     [COMMAND_COMPLETION_FISH] = command_completion,
+    [COMMAND_CAT] = command_cat,
+    [COMMAND_UI] = command_ui,
 };
 
 /* Many files, many connections: take what the system gives. */
@@ -53,12 +55,12 @@ static void raise_descriptor_limit(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/* Logging in makes one; others do without. */
+/* Logging in makes one; others do without, and the page works with all of them. */
 static bool chooses_cluster(const struct options *o)
 {
     return o->command != COMMAND_LOGIN && o->command != COMMAND_CLUSTER_DELETE &&
            o->command != COMMAND_CREDENTIAL &&
-           o->command != COMMAND_CREDENTIAL_DELETE &&
+           o->command != COMMAND_CREDENTIAL_DELETE && o->command != COMMAND_UI &&
            o->command < COMMAND_COMPLETION_BASH;
 }
 

@@ -41,6 +41,8 @@ enum command {
     COMMAND_CREDENTIAL,
     COMMAND_CREDENTIAL_CREATE,
     COMMAND_CREDENTIAL_DELETE,
+    COMMAND_CAT,
+    COMMAND_UI,
     COMMAND_COMPLETION_BASH,
     COMMAND_COMPLETION_ZSH,
     COMMAND_COMPLETION_FISH
@@ -59,6 +61,7 @@ struct options {
     bool json, quiet, verbose, yes, global, show_incomplete, incomplete, watch, deep;
     bool dry_run, fresh, take_over, skip_unreadable, no_delta, if_changed, detach,
         no_copy, request_payer;
+    bool level, no_open;
     enum walk_symlinks symlinks;
     struct filter
         *filter; /* create, download: --exclude... in the order given; else NULL */
@@ -74,6 +77,9 @@ struct options {
     uint64_t bwlimit;          /* bytes a second; 0: none */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */
+    uint64_t port;             /* ui; 0: one that is free */
+    uint64_t limit;            /* files; 0: all of them */
+    const char *after;         /* files; NULL: from the first on */
 
     /* login */
     const char *username, *profile, *store, *endpoint, *region, *ca_file, *addressing,

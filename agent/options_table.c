@@ -26,7 +26,9 @@ enum {
     DELETE = 1 << COMMAND_DELETE,
     PRUNE = 1 << COMMAND_PRUNE,
     REGISTER = 1 << COMMAND_CREDENTIAL_CREATE,
-
+    FILES = 1 << COMMAND_FILES,
+    CAT = 1 << COMMAND_CAT,
+    UI = 1 << COMMAND_UI,
     URL = 1 << COMMAND_URL,
 
     UPLOAD = CREATE | 1 << COMMAND_RESUME,
@@ -90,7 +92,7 @@ static const struct option_spec options[] = {
      "an unfinished session, all that is there of it", NULL},
     {PRUNE, "keep", "N", OPTION_NUMBER, offsetof(struct options, keep),
      "how many of the newest versions stay", "3"},
-    {UPLOAD | LIST | STATUS | STOP | READ | REMOVE | CHECK, "cluster", "NAME",
+    {UPLOAD | LIST | STATUS | STOP | READ | CAT | REMOVE | CHECK, "cluster", "NAME",
      OPTION_STRING, offsetof(struct options, cluster), "the cluster to work with",
      "lab"},
     {LIST, "global", NULL, OPTION_FLAG, offsetof(struct options, global),
@@ -115,6 +117,16 @@ static const struct option_spec options[] = {
     /* how it is done and told */
     {CREATE, "dry-run", NULL, OPTION_FLAG, offsetof(struct options, dry_run),
      "say what would be sent; change nothing", NULL},
+    {FILES, "level", NULL, OPTION_FLAG, offsetof(struct options, level),
+     "one level of folders only, each with what is in it", NULL},
+    {FILES, "after", "PATH", OPTION_STRING, offsetof(struct options, after),
+     "only what comes behind PATH", "train/0999.tar"},
+    {FILES, "limit", "N", OPTION_NUMBER, offsetof(struct options, limit),
+     "at most so many", "1000"},
+    {UI, "port", "N", OPTION_NUMBER, offsetof(struct options, port),
+     "the port to listen on (one that is free)", "8080"},
+    {UI, "no-open", NULL, OPTION_FLAG, offsetof(struct options, no_open),
+     "print the link, open no browser", NULL},
     {VERIFY, "deep", NULL, OPTION_FLAG, offsetof(struct options, deep),
      "read every byte back and compare its hash", NULL},
     {STATUS, "watch", NULL, OPTION_FLAG, offsetof(struct options, watch),
@@ -254,6 +266,13 @@ static int check_create(struct options *o, struct error *err)
     return check_upload(o, err);
 }
 
+static int check_ui(struct options *o, struct error *err)
+{
+    if (o->port <= 65535)
+        return 0;
+    return error_set(err, ERROR_USAGE, 0, "--port goes up to 65535, for example 8080");
+}
+
 static int check_resume(struct options *o, struct error *err)
 {
     return check_upload(o, err);
@@ -330,6 +349,11 @@ static const struct command_spec commands[] = {
     {COMMAND_FILES, "datastore", "files", "NAME[:VERSION] [PREFIX]", 1, 2,
      "List the files of a datastore", NULL, "grid datastore files imagenet:2 train/",
      NULL},
+    {COMMAND_CAT, "datastore", "cat", "NAME[:VERSION] PATH", 2, 2,
+     "Print one file of a datastore to stdout",
+     "Its blocks are held against the manifest as they go by: where one is wrong, it\n"
+     "ends there, with exit code 1.\n",
+     "grid datastore cat imagenet:2 train/labels.csv", NULL},
     {COMMAND_DIFF, "datastore", "diff", "NAME[:VERSION] [NAME[:VERSION]]", 1, 2,
      "Show what differs between two versions",
      "Added, removed, or changed in type, size, content, mode or link target, by the\n"
@@ -402,6 +426,12 @@ static const struct command_spec commands[] = {
     {COMMAND_COMPLETION_FISH, "completion", "fish", "", 0, 0,
      "Print the script that completes grid's words in fish",
      "For this shell: grid completion fish | source\n", "grid completion fish", NULL},
+    {COMMAND_UI, "ui", NULL, "", 0, 0,
+     "Create and watch datastores in a browser, from a page of this machine",
+     "The page is served on 127.0.0.1 alone, behind the link that is printed, which\n"
+     "works once.  On a machine without a browser reach it through ssh -L.  Uploads\n"
+     "that were begun there go on when it ends.\n",
+     "grid ui --port 8080", check_ui},
 };
 
 static const struct group_spec groups[] = {
@@ -418,6 +448,7 @@ static const struct group_spec groups[] = {
      "grid credential create --type s3", "credentials"},
     {"completion", "Scripts that complete the words of grid in a shell", COMMAND_HELP,
      "grid completion bash", NULL},
+    {"ui", "All of it in a browser", COMMAND_UI, "grid ui", NULL},
 };
 
 const struct command_spec *options_commands(size_t *n)

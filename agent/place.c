@@ -89,9 +89,34 @@ static int resolve_local(struct place *p, const char *source, struct error *err)
     return 0;
 }
 
+static const char browser_scheme[] = "browser:";
+
+/* `grid ui` says where; whoever resumes such a session elsewhere has no page. */
+static int resolve_browser(struct place *p, const char *source, struct error *err)
+{
+    const char *socket = getenv("GRID_BROWSER_SOCKET");
+    const char *label = source + strlen(browser_scheme);
+    struct text url = {0};
+
+    if (socket == NULL)
+        return error_set(err, ERROR_USAGE, 0,
+                         "the files of %s are in a browser: choose them again on the "
+                         "page (grid ui, New, From the browser), under the same name",
+                         source);
+    text_add(&url, browser_scheme);
+    text_add_uri(&url, label, strlen(label), true);
+    p->kind = PLACE_BROWSER;
+    p->path = mem_copy_string(source);
+    p->url = text_take(&url);
+    p->socket = mem_copy_string(socket);
+    return 0;
+}
+
 int place_resolve(struct place *p, const char *source, struct error *err)
 {
     memset(p, 0, sizeof *p);
+    if (strncmp(source, browser_scheme, strlen(browser_scheme)) == 0)
+        return resolve_browser(p, source, err);
     switch (name_scheme_of(source)) {
     case NAME_S3:
         p->kind = PLACE_S3;
@@ -112,8 +137,10 @@ void place_settle(struct place *p, bool is_folder)
 
 const char *place_kind_name(enum place_kind kind)
 {
-    static const char *const names[] = {
-        [PLACE_LOCAL] = "local", [PLACE_S3] = "s3", [PLACE_HTTP] = "http"};
+    static const char *const names[] = {[PLACE_LOCAL] = "local",
+                                        [PLACE_S3] = "s3",
+                                        [PLACE_HTTP] = "http",
+                                        [PLACE_BROWSER] = "local"};
 
     return names[kind];
 }
@@ -125,6 +152,7 @@ void place_free(struct place *p)
     free(p->bucket);
     free(p->key);
     free(p->fetch);
+    free(p->socket);
     memset(p, 0, sizeof *p);
 }
 

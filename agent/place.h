@@ -8,7 +8,7 @@
 #include "base/text.h"
 
 /* Where a source is: what the user gave, resolved. */
-enum place_kind { PLACE_LOCAL, PLACE_S3, PLACE_HTTP };
+enum place_kind { PLACE_LOCAL, PLACE_S3, PLACE_HTTP, PLACE_BROWSER };
 
 struct place {
     enum place_kind kind;
@@ -20,6 +20,7 @@ struct place {
     char *bucket;   /* s3://, else NULL */
     char *key;      /* likewise: what comes behind it, without slashes at its ends */
     char *fetch;    /* http: as it is to be asked for, with all of these; else NULL */
+    char *socket;   /* browser: where the page's files are asked for, else NULL */
 };
 
 /* ERROR_NOT_FOUND, ERROR_IO, ERROR_USAGE, with texts for people. */
@@ -29,7 +30,7 @@ void place_free(struct place *p);
 /* It is now known what there is behind an s3:// url. */
 void place_settle(struct place *p, bool is_folder);
 
-/* "local", "s3" or "http", as datastore.json has it. */
+/* "local" (a browser's, too), "s3" or "http", as datastore.json has it. */
 const char *place_kind_name(enum place_kind kind);
 
 /* Is `path` (absolute) the folder, or below it? Both must exist. */

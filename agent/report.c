@@ -62,6 +62,8 @@ static void on_written(void *ctx)
     r->is_writing = false;
     free(r->written.reason);
     free(r->written.session);
+    for (unsigned i = 0; i < r->written.n_files; i++)
+        free(r->written.files[i].path);
     if (r->write_err.kind != ERROR_NONE)
         log_line(LOG_WARNING, LOG_SESSION, "%s", r->write_err.text);
 }
@@ -75,6 +77,8 @@ static void write_status(struct report *r)
     r->written.session = mem_copy_string(r->status.session);
     if (r->status.reason != NULL)
         r->written.reason = mem_copy_string(r->status.reason);
+    for (unsigned i = 0; i < r->written.n_files; i++)
+        r->written.files[i].path = mem_copy_string(r->status.files[i].path);
     loop_work(&r->agent->loop, &r->work, write_work, on_written, r);
 }
 
@@ -137,6 +141,12 @@ void report_set_source(struct report *r, const struct store *source)
 void report_set_version(struct report *r, uint64_t version)
 {
     r->status.version = version;
+}
+
+void report_set_limit(struct report *r, uint64_t rate)
+{
+    if (r != NULL)
+        r->status.limit = rate;
 }
 
 const struct session_status *report_status(const struct report *r)
@@ -289,6 +299,20 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
     s->updated_ms = agent_clock_ms();
 }
 
+/* Their paths are the pipeline's: only until the end of a tick. */
+static void take_files(struct report *r, const struct pipeline_progress *p)
+{
+    struct session_status *s = &r->status;
+
+    s->n_files = 0;
+    for (unsigned i = 0; i < p->n_files && i < SESSION_STATUS_FILES; i++) {
+        s->files[i].path = (char *)p->files[i].path;
+        s->files[i].done = p->files[i].bytes;
+        s->files[i].size = p->files[i].size;
+        s->n_files++;
+    }
+}
+
 /* ---- telling ---- */
 
 static void tell_scan(struct report *r)
@@ -355,8 +379,12 @@ static void on_tick(uv_timer_t *timer)
         tell_scan(r);
         tell_progress(r, &p, &counts);
     }
-    if (r->ticks++ % STATUS_TICKS == 0)
+    if (r->ticks++ % STATUS_TICKS == 0) {
+        take_files(r, &p);
+        r->status.connections = counts.under_way;
         write_status(r);
+        r->status.n_files = 0;
+    }
 }
 
 /* ---- the end ---- */

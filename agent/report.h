@@ -25,6 +25,7 @@ void report_set_publishing(struct report *r);
 /* Where the files come from, if that can be away, too. */
 void report_set_source(struct report *r, const struct store *source);
 void report_set_version(struct report *r, uint64_t version);
+void report_set_limit(struct report *r, uint64_t rate);
 
 /* Totals of the last progress, for the final events. */
 const struct session_status *report_status(const struct report *r);

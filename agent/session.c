@@ -63,8 +63,21 @@ static void on_stop_asked(void *ctx)
     struct session *s = ctx;
 
     s->stop_asked = true;
+    s->stop_reason = "asked to stop";
     stop(s, SIGTERM);
 }
+
+static void on_limit_asked(void *ctx, uint64_t rate)
+{
+    struct session *s = ctx;
+
+    log_line(LOG_INFO, LOG_SESSION, "the limit is %" PRIu64 " bytes a second now",
+             rate);
+    store_set_send_rate(s->agent.store, rate);
+    report_set_limit(s->report, rate);
+}
+
+static const struct control_events control_events = {on_stop_asked, on_limit_asked};
 
 static void on_lost(void *ctx, const struct error *err)
 {
@@ -104,6 +117,17 @@ static void on_failed(void *ctx, const char *path, const struct error *err)
     else
         session_tell_error(s, path, err, NULL);
 }
+
+static void on_page_closed(void *ctx)
+{
+    struct session *s = ctx;
+
+    s->stop_asked = true;
+    s->stop_reason = "the page with its files was closed";
+    stop(s, SIGTERM);
+}
+
+const struct source_socket_events session_page_events = {on_page_closed};
 
 static const struct delivery_events delivery_events = {on_warning, on_failed};
 
@@ -281,8 +305,8 @@ static void start_control(struct session *s)
     if (paths_make(s->q->paths, PATHS_RUNTIME, &err) != 0 ||
         control_choose_path(&path, paths_of(s->q->paths, PATHS_RUNTIME),
                             s->own.record.session, &err) != 0 ||
-        control_open(&s->control, &s->agent.loop, text_string(&path), on_stop_asked, s,
-                     &err) != 0)
+        control_open(&s->control, &s->agent.loop, text_string(&path), &control_events,
+                     s, &err) != 0)
         log_line(LOG_WARNING, LOG_SESSION, "`stop` will not reach this session: %s",
                  err.text);
     text_free(&path);
@@ -301,6 +325,7 @@ static void start_report(struct session *s)
     s->status.socket = (char *)control_path(s->control);
     s->status.version = s->own.version;
     s->status.pid = getpid();
+    s->status.limit = s->q->options->bwlimit;
     s->status.started_ms = agent_clock_ms();
     s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
     report_set_source(s->report, s->access.store);

@@ -51,7 +51,8 @@ struct session {
     struct detach detach;
     const char *hint;  /* of the error that ended it, where its kind says too little */
     struct error lost; /* another run has taken the session over */
-    bool stop_asked;   /* by `grid datastore stop` */
+    bool stop_asked;   /* by `grid datastore stop`, or since the source is gone */
+    const char *stop_reason; /* likewise */
     uint64_t started_ms;
 };
 
@@ -86,6 +87,9 @@ struct session_source {
 
 /* What is to be gone over; not to be moved. */
 void session_fill_source(struct session *s, struct session_source *source);
+/* The page with the files is gone: the session is to stop, resumably. */
+extern const struct source_socket_events session_page_events;
+
 void session_free_source(struct session_source *source);
 
 /* The same of an archive behind a URL. */

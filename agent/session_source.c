@@ -40,6 +40,13 @@ static void fill_walk(struct session *s, struct session_source *source)
     };
 }
 
+static void fill_socket(struct session *s, struct session_source *source)
+{
+    source->open.socket = s->place.socket;
+    source->open.socket_events = &session_page_events;
+    source->open.socket_ctx = s;
+}
+
 void session_fill_source(struct session *s, struct session_source *source)
 {
     memset(source, 0, sizeof *source);
@@ -47,6 +54,8 @@ void session_fill_source(struct session *s, struct session_source *source)
     if (s->place.kind == PLACE_S3)
         source->leave_out_key = source_access_options_of(
             &s->access, &s->place, s->agent.store, s->options.filter, &source->open.s3);
+    else if (s->place.kind == PLACE_BROWSER)
+        fill_socket(s, source);
     else
         fill_walk(s, source);
 }
@@ -127,6 +136,8 @@ static int compare_tree(struct session *s, const struct version *v, struct error
     struct session_source source;
     int status;
 
+    if (s->place.kind == PLACE_BROWSER)
+        return 0; /* a page is asked for its files by an upload alone */
     text_add_format(&title, "comparing with %s:%" PRIu64, v->name, v->number);
     shown.title = text_string(&title);
     shown.files = v->record.files;

@@ -22,12 +22,33 @@
 #include "base/text.h"
 
 /* Each byte of its paths may take six in JSON. */
-enum { STATUS_MAX_BYTES = 64 << 10 };
+enum { STATUS_MAX_BYTES = 96 << 10, FILES_MAX_BYTES = 4 << 10 };
 
 /* It is written once a second; clocks of machines differ, and NFS caches. */
 enum { ELSEWHERE_MS = 5 * 60 * 1000 };
 
 /* ---- writing ---- */
+
+static cJSON *format_files(const struct session_status *s)
+{
+    cJSON *array = cJSON_CreateArray();
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < s->n_files; i++) {
+        cJSON *file = cJSON_CreateObject();
+
+        bytes += strlen(s->files[i].path);
+        if (bytes > FILES_MAX_BYTES) {
+            cJSON_Delete(file);
+            break;
+        }
+        json_field_add_printable(file, "path", s->files[i].path);
+        json_field_add_u64(file, "done", s->files[i].done);
+        json_field_add_u64(file, "size", s->files[i].size);
+        cJSON_AddItemToArray(array, file);
+    }
+    return array;
+}
 
 static cJSON *format_status(const struct session_status *s)
 {
@@ -55,6 +76,9 @@ static cJSON *format_status(const struct session_status *s)
     json_field_add_u64(object, "rate", s->rate);
     json_field_add_u64(object, "retries", s->retries);
     cJSON_AddNumberToObject(object, "eta_s", (double)s->eta_s);
+    json_field_add_u64(object, "connections", s->connections);
+    json_field_add_u64(object, "limit", s->limit);
+    cJSON_AddItemToObject(object, "files", format_files(s));
     cJSON_AddBoolToObject(object, "scan_done", s->scan_done);
     cJSON_AddBoolToObject(object, "is_refusal", s->is_refusal);
     cJSON_AddNumberToObject(object, "exit_code", s->exit_code);
@@ -99,6 +123,20 @@ int session_status_write(const struct session_status *s, const char *file,
 
 /* ---- reading ---- */
 
+static void parse_files(struct session_status *s, const cJSON *array)
+{
+    const cJSON *file;
+
+    cJSON_ArrayForEach(file, array)
+    {
+        if (s->n_files == SESSION_STATUS_FILES)
+            break;
+        s->files[s->n_files].path = json_field_string(file, "path", "");
+        s->files[s->n_files].done = json_field_u64(file, "done");
+        s->files[s->n_files++].size = json_field_u64(file, "size");
+    }
+}
+
 static void parse_status(struct session_status *s, const cJSON *object)
 {
     s->name = json_field_string(object, "name", "");
@@ -123,6 +161,9 @@ static void parse_status(struct session_status *s, const cJSON *object)
     s->rate = json_field_u64(object, "rate");
     s->retries = json_field_u64(object, "retries");
     s->eta_s = json_field_i64(object, "eta_s");
+    s->connections = (unsigned)json_field_u64(object, "connections");
+    s->limit = json_field_u64(object, "limit");
+    parse_files(s, cJSON_GetObjectItem(object, "files"));
     s->scan_done = cJSON_IsTrue(cJSON_GetObjectItem(object, "scan_done"));
     s->is_refusal = cJSON_IsTrue(cJSON_GetObjectItem(object, "is_refusal"));
     s->exit_code = (int)json_field_i64(object, "exit_code");
@@ -157,6 +198,8 @@ void session_status_free(struct session_status *s)
 
     for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
         free(strings[i]);
+    for (unsigned i = 0; i < s->n_files; i++)
+        free(s->files[i].path);
     memset(s, 0, sizeof *s);
 }
 

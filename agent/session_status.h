@@ -10,6 +10,8 @@
  * What a session says of itself in its status file (session_files.h), for `status`,
  * `resume` and other runs of the same command.
  */
+enum { SESSION_STATUS_FILES = 8 };
+
 struct session_status {
     /* source, log and socket are paths of any bytes: not to be shown as they are. */
     char *name, *cluster, *store, *source, *session, *host, *state, *log, *socket,
@@ -20,6 +22,13 @@ struct session_status {
     uint64_t files_done, files_total, bytes_done, bytes_total, bytes_sent, rate,
         retries;
     int64_t eta_s;
+    unsigned connections;
+    uint64_t limit; /* bytes a second; 0: none */
+    struct {
+        char *path; /* of some that are in flight; made printable by the way */
+        uint64_t done, size;
+    } files[SESSION_STATUS_FILES];
+    unsigned n_files;
     bool scan_done;
     bool is_refusal; /* reason: the store answers, but to refuse for now */
     int exit_code;   /* of a run that has ended; -1 while it goes on */

@@ -31,6 +31,10 @@ int source_open(struct source **out, struct agent *a, const struct source_open *
     case PLACE_S3:
         *out = source_open_s3(&a->loop, &options->s3);
         break;
+    case PLACE_BROWSER:
+        source_open_socket(out, &a->loop, options->socket, options->socket_events,
+                           options->socket_ctx, &opening.err);
+        break;
     case PLACE_HTTP:
         error_set(&opening.err, ERROR_INTERNAL, 0, "no such source");
         break;

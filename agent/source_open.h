@@ -5,6 +5,7 @@
 #include "agent/place.h"
 #include "transfer/source.h"
 #include "transfer/source_s3.h"
+#include "transfer/source_socket.h"
 
 /*
  * A source of any kind, to be opened as often as it is gone over: the one place that
@@ -14,6 +15,9 @@ struct source_open {
     enum place_kind kind;
     struct walk_options walk;    /* local */
     struct source_s3_options s3; /* s3:// */
+    const char *socket;          /* browser */
+    const struct source_socket_events *socket_events;
+    void *socket_ctx;
 };
 
 /* For linear code.  What the options point to must outlive the source. */

@@ -111,6 +111,7 @@ struct http_request {
     enum { CHUNK_NONE, CHUNK_WANTED, CHUNK_ASKED, CHUNK_HERE } chunk_phase;
     enum { INTO_FILLING, INTO_FULL, INTO_TAKING } into_phase;
     bool is_soon, wants_restart, is_send_paused, is_recv_paused, is_cut;
+    bool is_pulled;     /* the body goes piece by piece, settled as it begins */
     struct span chunk;  /* what is left of the present one */
     uint64_t given;     /* bytes of the body, this time round */
     bool waits_to_send; /* in line for what the limit allows */
@@ -164,6 +165,10 @@ void http_request_clear(struct http_request *request);
 /* After a suspend, or when the network has changed: all connections and remembered
  * addresses are dropped, what is under way ends with ERROR_NETWORK. */
 void http_drop_connections(struct http *http);
+
+/* Another limit than http_options.send_rate, from now on; a small body that is on its
+ * way already is not held up by it. */
+void http_set_send_rate(struct http *http, uint64_t rate);
 
 void http_counts(const struct http *http, struct http_counts *out);
 

@@ -73,3 +73,11 @@ void http_bandwidth_tick(uv_timer_t *timer)
         http_transfer_unpause(request);
     }
 }
+
+/* Who waits in line is served anew: it may be his turn already. */
+void http_set_send_rate(struct http *http, uint64_t rate)
+{
+    bandwidth_init(&http->bandwidth, rate, loop_now_ms(http->loop));
+    if (http->first_to_send != NULL)
+        uv_timer_start(&http->bandwidth_timer, http_bandwidth_tick, 0, 0);
+}

@@ -37,8 +37,7 @@ uint64_t http_transfer_size(const struct http_request *request)
 
 bool http_transfer_is_pulled(const struct http_request *request)
 {
-    return (request->next != NULL || request->http->bandwidth.rate > 0) &&
-           http_transfer_size(request) > 0;
+    return request->is_pulled;
 }
 
 static void set_first_chunk(struct http_request *request)
@@ -62,6 +61,8 @@ void http_transfer_reset(struct http_request *request)
     request->given = request->filled = request->moved = 0;
     request->waits_to_send = false;
     request->granted = 0;
+    request->is_pulled = (request->next != NULL || request->http->bandwidth.rate > 0) &&
+                         http_transfer_size(request) > 0;
     set_first_chunk(request);
     request->into_phase = INTO_FILLING;
 }

@@ -628,6 +628,13 @@ const struct store_limits *store_limits(const struct store *store)
     return &store->limits;
 }
 
+void store_set_send_rate(struct store *store, uint64_t rate)
+{
+    store->options.send_rate = rate;
+    if (store->kind->rate_changed != NULL)
+        store->kind->rate_changed(store);
+}
+
 const char *store_url(const struct store *store)
 {
     return store->url;

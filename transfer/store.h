@@ -330,6 +330,8 @@ void store_on_room(struct store *store, void (*freed)(void *ctx), void *ctx);
 
 /* Does the store reach what lies in that one with a copy (struct store_from)? */
 bool store_can_copy_from(const struct store *store, const struct store *from);
+/* Another store_options.send_rate, from now on. */
+void store_set_send_rate(struct store *store, uint64_t rate);
 
 const struct store_limits *store_limits(const struct store *store);
 const char *store_url(const struct store *store);

@@ -59,6 +59,9 @@ struct store_kind {
 
     /* Both are of this kind.  NULL: never. */
     bool (*can_copy_from)(const struct store *store, const struct store *from);
+    /* store->options.send_rate is another now.  NULL: there is no limit to what it
+     * moves. */
+    void (*rate_changed)(struct store *store);
 
     /* Free op->cursor, which is not NULL. */
     void (*end_list)(struct store *store, struct store_op *op);

@@ -423,6 +423,13 @@ static bool s3_can_copy_from(const struct store *store, const struct store *from
            strcmp(a->address.endpoint, b->address.endpoint) == 0;
 }
 
+static void s3_rate_changed(struct store *store)
+{
+    struct s3 *s3 = store->impl;
+
+    http_set_send_rate(s3->http, store->options.send_rate);
+}
+
 const struct store_kind store_s3_kind = {
     .scheme = scheme,
     .jobs_max = JOBS_MAX,
@@ -432,6 +439,7 @@ const struct store_kind store_s3_kind = {
     .drop = s3_drop,
     .region = s3_region,
     .presign = s3_presign,
+    .rate_changed = s3_rate_changed,
     .attempt = s3_attempt,
     .cancel = s3_cancel,
     .can_copy_from = s3_can_copy_from,
