@@ -81,7 +81,7 @@ static const struct option_spec options[] = {
 
     /* what it is about */
     {CREATE, "source", "SOURCE", OPTION_STRING, offsetof(struct options, source),
-     "a local folder or file, s3://BUCKET/PREFIX/, an archive's URL", "./folder"},
+     "folder, file, s3://BUCKET/PREFIX/, URL of an archive", "./folder"},
     {CREATE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),
      "name of the datastore (else from SOURCE)", "imagenet"},
     {REMOVE, "name", "NAME", OPTION_NAME, offsetof(struct options, name),

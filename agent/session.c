@@ -141,7 +141,7 @@ static void on_previous_unreadable(void *ctx, const struct error *err)
     text_free(&message);
 }
 
-/* The first version has none before it. */
+/* The first version has none before it; of an archive all is sent. */
 static int find_previous(struct session *s, struct error *err)
 {
     const struct previous_options options = {
@@ -153,7 +153,8 @@ static int find_previous(struct session *s, struct error *err)
         .ctx = s,
     };
 
-    if (s->q->options->no_delta || s->options.no_copy || s->own.version == 1)
+    if (s->q->options->no_delta || s->options.no_copy || s->own.version == 1 ||
+        s->place.kind == PLACE_HTTP)
         return 0;
     return previous_prepare(&options, &s->previous, err);
 }
