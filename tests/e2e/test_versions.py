@@ -97,7 +97,8 @@ def test_all_clusters(grid, tree, tmp_path):
 
 def kill_in_the_middle(grid, place, tree, *more):
     running = grid.start("datastore", "create", tree, "--json", "--part-size", "16M", "--jobs", "2", *more)
-    running.until(lambda: any(u["parts"] for u in place.s3.state()["buckets"]["test"]["uploads"]), "a part is stored")
+    uploads = lambda: place.s3.state()["buckets"]["test"]["uploads"]  # noqa: E731
+    running.until(lambda: any(u["parts"] and u["key"].startswith("tree/") for u in uploads()), "a part is stored")
     running.send(signal.SIGKILL)
     running.process.wait()
 
