@@ -319,6 +319,35 @@ def test_killed(place, grid, tree):
     grid("datastore", "verify", "tree:1", "--deep", code=0)
 
 
+def test_killed_once(place, grid, tree, tmp_path, full):
+    """At its n-th state-changing call (every one with --full), and then it is run to its end."""
+    write(tree, "a.txt", "plain\n")
+    write(tree, "empty")
+    write(tree, b"odd \xff\nname", "odd\n")
+    write_random(tree, "large", 40 * MIB + 4321)
+    write_random(tree, "old", 2 * MIB, seed=9)
+    settle(tree)
+    grid.create(tree)
+    edit(tree, "large", 20 * MIB, b"changed")
+    os.rename(tree / "old", tree / "renamed")
+    write(tree, "new", "new\n")
+    settle(tree)
+    shutil.copytree(grid.home, tmp_path / "before", symlinks=True)
+    for at in range(1, 1000, 1 if full else 29):
+        result = grid.start("datastore", "create", tree, env=killpoint(at=at, when=("before", "after")[at % 2])).wait()
+        if result.code == 0:
+            break
+        assert result.code == -signal.SIGKILL
+        published, opened = next_version(grid, tree)
+        assert set(opened) <= {"large", "new", "renamed"}
+        assert published["bytes_sent"] <= 16 * MIB + 4
+        place.check("tree", tree, published["version"])
+        place.check("tree", None, 1)
+        shutil.rmtree(grid.home)
+        shutil.copytree(tmp_path / "before", grid.home, symlinks=True)
+    assert at > 100
+
+
 @pytest.mark.parametrize("place", ["fake"], indirect=True)
 def test_killed_on_s3(place, grid, tree):
     mixed_tree(tree)
