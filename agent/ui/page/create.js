@@ -88,7 +88,7 @@ function machineSource(changed) {
   const problem = h("div");
   const chosen = h("div", {class: "chosen", role: "status"});
   let here = null, aborter = null, source = null;
-  let turn = 0, isTyping = false; // what is being typed is not written over
+  let turn = 0;
 
   async function scan(ref, path) {
     const figures = h("span", {}, "looking …");
@@ -130,7 +130,7 @@ function machineSource(changed) {
         i < parts.length - 1 ? h("span", {"aria-hidden": "true"}, "/") : null]));
   }
 
-  async function open(ref) {
+  async function open(ref, isAsked = true) {
     const mine = ++turn;
     list.setAttribute("aria-busy", "true");
     try {
@@ -138,7 +138,7 @@ function machineSource(changed) {
       if (mine !== turn) return;
       here = found;
       fill(problem);
-      if (!isTyping) typed.value = here.path;
+      if (isAsked || document.activeElement !== typed) typed.value = here.path; // else it is being typed
       drawCrumbs();
       fill(list, here.entries.map(entry),
         here.left_off ? h("li", {class: "note"}, `and ${here.left_off.toLocaleString("en")} more: type the path of one of them`) : null,
@@ -152,14 +152,12 @@ function machineSource(changed) {
   }
 
   take.addEventListener("click", () => { if (here) choose(here.ref, here.path, true); });
-  typed.addEventListener("input", () => { isTyping = true; });
   typed.addEventListener("keydown", (e) => {
     if (e.key !== "Enter") return;
     e.preventDefault();
-    isTyping = false;
     open(encodeURI(typed.value.trim()).replaceAll("#", "%23").replaceAll("?", "%3F").replaceAll("&", "%26"));
   });
-  getJson("about").then((me) => me.folder, () => "/").then((folder) => { if (turn === 0) open(folder); });
+  getJson("about").then((me) => me.folder, () => "/").then((folder) => { if (turn === 0) open(folder, false); });
   return {
     element: h("div", {}, h("div", {class: "row stretch"}, typed, take), crumbs, problem, list, chosen),
     start: (options) => launch("create", {...options, source}),

@@ -1,7 +1,7 @@
 // The list of datastores, kept up to date by the events.
 
 import {ApiError, follow, on} from "./api.js";
-import {count, fill, h, say, size, trouble, when} from "./dom.js";
+import {arrange, count, fill, h, say, size, trouble, when} from "./dom.js";
 import {clusters, onSessions, sessions} from "./store.js";
 
 const COLUMNS = ["Name", "Cluster", "Version", "Size", "Files", "Created", "Status"];
@@ -46,6 +46,14 @@ export function datastores(main) {
   const problem = h("div");
   let found = [], current = "", aborter = null, timer = null;
 
+  const rows = new Map(); // what a row shows -> the row, so that those that do not change stay
+
+  function keptRow(d) {
+    const shows = JSON.stringify(d);
+    if (!rows.has(shows)) rows.set(shows, rowOf(d));
+    return rows.get(shows);
+  }
+
   function wantedCluster() {
     return chosen.value === "*" ? null : chosen.value || current;
   }
@@ -56,7 +64,7 @@ export function datastores(main) {
     const words = filter.value.trim().toLowerCase();
     const shown = all.filter((d) => d.name.toLowerCase().includes(words));
     shown.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : b.version - a.version));
-    fill(body, shown.map(rowOf));
+    arrange(body, shown.map(keptRow));
     table.hidden = shown.length === 0;
     filter.hidden = all.length < 6 && !words;
     if (all.length === 0)

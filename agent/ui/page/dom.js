@@ -27,6 +27,15 @@ export function fill(element, ...children) {
   return element;
 }
 
+/** Children put in place of those that are there, each kept where it is the same: the focus stays where it was. */
+export function arrange(element, children) {
+  const wanted = new Set(children);
+  for (const child of [...element.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, i) => {
+    if (element.children[i] !== child) element.insertBefore(child, element.children[i] ?? null);
+  });
+}
+
 /** For who does not see the page. */
 export function say(text) {
   document.getElementById("live").textContent = text;

@@ -1,7 +1,7 @@
 // Every session of this machine: how far it is, and what can be done about it.
 
 import {act, getText, launch, postJson} from "./api.js";
-import {ask, count, duration, fill, files, h, size, trouble, when} from "./dom.js";
+import {arrange, ask, count, duration, fill, files, h, size, trouble, when} from "./dom.js";
 import {drops} from "./drop.js";
 import {onSessions, rates, sessions} from "./store.js";
 
@@ -209,12 +209,9 @@ export function sessionsView(main) {
     const wanted = [...sessions.values()].sort(order);
     for (const s of wanted)
       if (!cards.has(s.session_id)) cards.set(s.session_id, new Card(s));
-    for (const [id, card] of cards)
-      if (!sessions.has(id)) { card.element.remove(); cards.delete(id); }
-    wanted.forEach((s, i) => {
-      const element = cards.get(s.session_id).element;
-      if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null);
-    });
+    for (const id of [...cards.keys()])
+      if (!sessions.has(id)) cards.delete(id);
+    arrange(list, wanted.map((s) => cards.get(s.session_id).element));
     fill(note, wanted.length === 0 ? ["No upload is running or interrupted on this machine. ", h("a", {href: "#/new"}, "Begin one"), "."] : null);
   }
 
