@@ -138,6 +138,8 @@ static int compare_tree(struct session *s, const struct version *v, struct error
 
     if (s->place.kind == PLACE_BROWSER)
         return 0; /* a page is asked for its files by an upload alone */
+    if (v->record.copy == s->options.no_copy)
+        return 0; /* the one holds the files, the other refers to them */
     text_add_format(&title, "comparing with %s:%" PRIu64, v->name, v->number);
     shown.title = text_string(&title);
     shown.files = v->record.files;

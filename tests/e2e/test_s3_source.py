@@ -438,6 +438,9 @@ def test_references(place, grid, tmp_path):
     grid.create(source.url, "--no-copy")
     assert set(manifest(place, "tree", 2)) == {"a/1", "b", "new"}
     grid("datastore", "verify", "tree", code=0)
+    assert grid.create_json(source.url, "--no-copy", "--if-changed").has_event("unchanged")
+    grid.create(source.url, "--if-changed")  # it does not hold them yet
+    check_copied(place, source, "tree", 3)
 
 
 def test_references_keep_their_version(place, grid, tmp_path):
