@@ -53,9 +53,10 @@ struct event_scan {
  */
 struct event_progress {
     uint64_t files_done, files_total, bytes_done, bytes_total, bytes_sent;
-    uint64_t bytes_copied; /* inside the store, in this run */
-    uint64_t rate;         /* bytes a second */
-    int64_t eta_s;         /* -1: not known */
+    uint64_t bytes_copied;    /* inside the store, in this run */
+    uint64_t bytes_in_flight; /* read or sent, not confirmed: no part of bytes_done */
+    uint64_t rate;            /* bytes a second */
+    int64_t eta_s;            /* -1: not known */
     uint64_t retries;
     unsigned connections;
     enum progress_state state;

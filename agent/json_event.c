@@ -41,6 +41,7 @@ static void add_progress(struct text *line, const struct event_progress *e)
     json_line_u64(line, "files_total", e->files_total);
     json_line_u64(line, "bytes_done", e->bytes_done);
     json_line_u64(line, "bytes_total", e->bytes_total);
+    json_line_u64(line, "bytes_in_flight", e->bytes_in_flight);
     json_line_u64(line, "bytes_sent", e->bytes_sent);
     json_line_u64(line, "rate", e->rate);
     if (e->eta_s >= 0)

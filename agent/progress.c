@@ -152,6 +152,10 @@ unsigned progress_facts(struct text facts[PROGRESS_FACTS_MAX], unsigned *n_main,
     if (has_begun && e->files_total > 0)
         add_files_fact(&facts[n++], e);
     *n_main = n;
+    if (is_moving(e) && e->bytes_in_flight > 0) {
+        text_add_size(&facts[n], e->bytes_in_flight);
+        text_add(&facts[n++], " on the way");
+    }
     if (e->bytes_copied > 0) {
         text_add_size(&facts[n], e->bytes_copied);
         text_add(&facts[n++], " copied inside the store");

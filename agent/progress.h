@@ -36,7 +36,7 @@ unsigned progress_percent(const struct event_progress *e);
  * inside the store", "3 retries", "16 connections".  The number
  * of them. The caller frees them all.
  */
-enum { PROGRESS_FACTS_MAX = 7 };
+enum { PROGRESS_FACTS_MAX = 8 };
 unsigned progress_facts(struct text facts[PROGRESS_FACTS_MAX], unsigned *n_main,
                         const struct event_progress *e);
 

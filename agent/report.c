@@ -329,6 +329,14 @@ static void tell_scan(struct report *r)
     console_event(r->console, &event);
 }
 
+/* Of what jobs are at, parts that are noted are done. */
+static uint64_t bytes_in_flight(const struct pipeline_progress *p)
+{
+    uint64_t noted = p->plan.part_bytes_stored;
+
+    return p->bytes_in_flight > noted ? p->bytes_in_flight - noted : 0;
+}
+
 static void tell_progress(struct report *r, const struct pipeline_progress *p,
                           const struct store_counts *counts)
 {
@@ -342,6 +350,7 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
         .bytes_total = s->bytes_total,
         .bytes_sent = s->bytes_sent,
         .bytes_copied = counts->bytes_copied,
+        .bytes_in_flight = bytes_in_flight(p),
         .rate = s->rate,
         .eta_s = s->eta_s,
         .retries = s->retries,

@@ -23,10 +23,9 @@ enum { PIPELINE_FILES_SHOWN = 8 };
 struct pipeline_progress {
     struct checkpoint_totals plan;
     bool scan_done;
-    uint64_t files_in_flight,
-        bytes_in_flight;     /* of those: read or sent, not confirmed */
-    uint64_t parts;          /* confirmed by the store in this run */
-    uint64_t files_compared; /* found unchanged by their digests */
+    uint64_t files_in_flight, bytes_in_flight; /* of those: confirmed, read or sent */
+    uint64_t parts;                            /* confirmed by the store in this run */
+    uint64_t files_compared;                   /* found unchanged by their digests */
     struct {
         const char *path;
         uint64_t bytes, size;

@@ -14,7 +14,7 @@ FIELDS = {
                 "session_id": TEXT},
     "scan": {"files": int, "bytes": int, "done": FLAG},
     "progress": {"files_done": int, "files_total": int, "bytes_done": int, "bytes_total": int,
-                 "bytes_sent": int, "rate": NUMBER, "eta_s": (int, float, type(None)), "retries": int,
+                 "bytes_in_flight": int, "bytes_sent": int, "rate": NUMBER, "eta_s": (int, float, type(None)), "retries": int,
                  "connections": int, "state": TEXT},
     "warning": {"kind": TEXT, "message": TEXT},
     "error": {"kind": TEXT, "message": TEXT},

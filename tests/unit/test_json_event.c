@@ -70,21 +70,21 @@ static void progress(void **state)
                                          .connections = 9,
                                          .state = STATE_UPLOADING,
                                          .scan_done = true};
-    expect(&e,
-           "{\"event\":\"progress\"," TIME
-           ",\"files_done\":1,\"files_total\":2,\"bytes_done\":3,\"bytes_total\":4,"
-           "\"bytes_sent\":5,\"rate\":6,\"eta_s\":7,\"retries\":8,\"connections\":9,"
-           "\"state\":\"uploading\",\"scan_done\":true}\n");
+    expect(&e, "{\"event\":\"progress\"," TIME
+               ",\"files_done\":1,\"files_total\":2,\"bytes_done\":3,\"bytes_total\":4,"
+               "\"bytes_in_flight\":0,\"bytes_sent\":5,\"rate\":6,\"eta_s\":7,"
+               "\"retries\":8,\"connections\":9,"
+               "\"state\":\"uploading\",\"scan_done\":true}\n");
     e.progress.eta_s = -1;
     e.progress.state = STATE_WAITING_NETWORK;
     e.progress.scan_done = false;
     e.progress.waiting_for = "no route\nto \"host\"";
-    expect(&e,
-           "{\"event\":\"progress\"," TIME
-           ",\"files_done\":1,\"files_total\":2,\"bytes_done\":3,\"bytes_total\":4,"
-           "\"bytes_sent\":5,\"rate\":6,\"eta_s\":null,\"retries\":8,\"connections\":9,"
-           "\"state\":\"waiting_network\",\"scan_done\":false,\"waiting_for\":"
-           "\"no route\\nto \\\"host\\\"\"}\n");
+    expect(&e, "{\"event\":\"progress\"," TIME
+               ",\"files_done\":1,\"files_total\":2,\"bytes_done\":3,\"bytes_total\":4,"
+               "\"bytes_in_flight\":0,\"bytes_sent\":5,\"rate\":6,\"eta_s\":null,"
+               "\"retries\":8,\"connections\":9,"
+               "\"state\":\"waiting_network\",\"scan_done\":false,\"waiting_for\":"
+               "\"no route\\nto \\\"host\\\"\"}\n");
 }
 
 static void warning_and_error(void **state)
