@@ -59,7 +59,7 @@ def test_three_hundred_files_and_a_very_large_one(ui, grid, tmp_path, full):
     size = GIB * 3 // 2 if full else 200 * MIB
     many_and_one(tmp_path / "set", size)
     seen = ui.case("browser", how="input", path=str(tmp_path / "set"), counted="301 files", name="large", source="browser:set",
-                   timeout=900 if full else 300)
+                   timeout=900 if full else 300, patience=(880 if full else 280) * 1000)
     assert seen["after"]["bytes"] == bytes_of(tmp_path / "set")
     now, most = ui.rss
     assert most <= RSS_MAX, f"{most / MIB:.0f} MiB"

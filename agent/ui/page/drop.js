@@ -39,31 +39,44 @@ async function fileOf(listing, path, again) {
   return item.file;
 }
 
+/** A slice as it lies in the file: the browser reads it as it sends it, and this page holds nothing of it. */
 async function read(listing, ask) {
-  for (const again of [false, true]) {
-    const file = await fileOf(listing, ask.path, again);
-    if (!file) return {fail: "gone", message: "it is not in what was chosen"};
-    if (ask.do === "open") return {...stampOf(file), body: ""};
-    try {
-      // What cannot be read shows here, and not in the middle of a request.
-      const bytes = await file.slice(ask.offset, ask.offset + ask.size).arrayBuffer();
-      served.bytes += bytes.byteLength;
-      served.slices++;
-      return {...stampOf(file), body: bytes};
-    } catch (error) {
-      if (again) return {fail: error.name === "NotFoundError" ? "gone" : "unreadable", message: error.message};
-    }
+  const file = await fileOf(listing, ask.path, false);
+  if (!file) return {fail: "gone", message: "it is not in what was chosen"};
+  return {...stampOf(file), body: ask.do === "open" ? "" : file.slice(ask.offset, ask.offset + ask.size)};
+}
+
+/** The same when that could not be sent: is it the file? */
+async function readAnew(listing, ask) {
+  try {
+    const file = await fileOf(listing, ask.path, true);
+    return {...stampOf(file), body: ask.do === "open" ? "" : await file.slice(ask.offset, ask.offset + ask.size).arrayBuffer()};
+  } catch (error) {
+    return {fail: error.name === "NotFoundError" ? "gone" : "unreadable", message: error.message};
   }
-  return {fail: "gone", message: ""};
+}
+
+async function send(ask, found) {
+  const query = {drop: ask.drop, ask: ask.ask, size: found.size, modified: found.modified, fail: found.fail, message: found.message};
+  const response = await fetch(apiUrl("drops/answer", query), {method: "POST", body: found.body ?? ""});
+  if (ask.do !== "read" || !response.ok || found.fail) return;
+  served.bytes += found.body.size ?? found.body.byteLength;
+  served.slices++;
 }
 
 async function answer(ask) {
   const listing = listings.get(ask.drop);
   if (!listing) return;
-  const found = ask.do === "list" ? list(listing, ask.after)
-    : await read(listing, ask).catch((error) => ({fail: "gone", message: error.message}));
-  const query = {drop: ask.drop, ask: ask.ask, size: found.size, modified: found.modified, fail: found.fail, message: found.message};
-  await fetch(apiUrl("drops/answer", query), {method: "POST", body: found.body ?? ""});
+  if (ask.do === "list") {
+    await send(ask, list(listing, ask.after));
+    return;
+  }
+  const found = await read(listing, ask);
+  try {
+    await send(ask, found);
+  } catch {
+    await send(ask, await readAnew(listing, ask));
+  }
 }
 
 function pump() {

@@ -31,7 +31,7 @@ function served(page) {
 }
 
 async function done(page) {
-  await waitForState(page, args.name, "done", args.timeout ?? 120000);
+  await waitForState(page, args.name, "done", args.patience ?? 120000);
 }
 
 await run(async (page, context) => {
