@@ -82,6 +82,18 @@ def test_the_page_goes_in_mid_upload_and_the_same_folder_is_chosen_again(start_u
         assert (grid.version("again") / "data" / file.name).read_bytes() == file.read_bytes()
 
 
+def test_files_that_go_or_change_after_they_were_chosen(ui, grid, tmp_path):
+    """What can be read is stored, nothing is published, and the files are named."""
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in ("changed.bin", "good.bin", "gone.bin"):
+        write_random(folder, name, 2 * MIB)
+    ui.case("changed", path=str(folder), counted="3 files", name="changed")
+    assert grid.published("changed") == []
+    assert (grid.version("changed") / "data/good.bin").read_bytes() == (folder / "good.bin").read_bytes()
+    assert not (grid.version("changed") / "data/changed.bin").exists()
+
+
 def test_without_the_page_it_says_where_the_files_are(grid):
     refused = grid("datastore", "create", "browser:set", "--name", "x")
     assert refused.code == 2
