@@ -170,8 +170,9 @@ static int say_missing(struct agent *a, const char *name, uint64_t number,
         a->cluster);
 }
 
-int catalog_find(struct agent *a, const char *name, uint64_t number,
-                 struct version *out, struct error *err)
+/* number 0: the newest that is below `below`. */
+static int find(struct agent *a, const char *name, uint64_t number, uint64_t below,
+                struct version *out, struct error *err)
 {
     uint64_t *numbers;
     size_t n;
@@ -180,7 +181,7 @@ int catalog_find(struct agent *a, const char *name, uint64_t number,
 
     memset(out, 0, sizeof *out);
     while (status == 0 && left-- > 0) {
-        if (number != 0 && numbers[left] != number)
+        if (numbers[left] >= below || (number != 0 && numbers[left] != number))
             continue;
         version_free(out);
         status = catalog_read(a, name, numbers[left], out, err);
@@ -195,6 +196,18 @@ int catalog_find(struct agent *a, const char *name, uint64_t number,
         status = say_missing(a, name, number, n > 0, err);
     free(numbers);
     return status;
+}
+
+int catalog_find(struct agent *a, const char *name, uint64_t number,
+                 struct version *out, struct error *err)
+{
+    return find(a, name, number, UINT64_MAX, out, err);
+}
+
+int catalog_find_below(struct agent *a, const char *name, uint64_t below,
+                       struct version *out, struct error *err)
+{
+    return find(a, name, 0, below, out, err);
 }
 
 /* ---- deleting ---- */

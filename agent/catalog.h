@@ -34,6 +34,10 @@ int catalog_read(struct agent *a, const char *name, uint64_t number,
 int catalog_find(struct agent *a, const char *name, uint64_t number,
                  struct version *out, struct error *err);
 
+/* The newest published version below that number. */
+int catalog_find_below(struct agent *a, const char *name, uint64_t below,
+                       struct version *out, struct error *err);
+
 /* Delete a version or an unfinished session: deleted.json first, then all the rest.
  * ERROR_CONFLICT while a session is alive in it. Interrupted, it can be repeated. */
 int catalog_delete(struct agent *a, const struct version *v, struct error *err);

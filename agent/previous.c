@@ -74,7 +74,7 @@ static int find_and_fill(const struct previous_options *o, struct text *prefix,
                          struct error *err)
 {
     struct version v;
-    int status = catalog_find(o->agent, o->name, 0, &v, err);
+    int status = catalog_find_below(o->agent, o->name, o->number, &v, err);
 
     if (status == 0 && v.record.copy) {
         text_add_format(prefix, "%s/v%" PRIu64 "/", v.name, v.number);

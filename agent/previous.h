@@ -8,12 +8,13 @@
 /*
  * The previous version of a datastore, read into the checkpoint of the session that makes
  * the next one: from it is copied what has not changed.  It is the newest that is
- * published; read once in a session, in memory that does not grow with it.
+ * published below that one; read once in a session, in memory that does not grow with it.
  */
 struct previous_options {
     struct agent *agent;
     struct checkpoint *checkpoint;
     const char *name;
+    uint64_t number;   /* of the version that is made */
     const char *cache; /* the file of the stat cache; it need not be there */
 
     /* It cannot be read, so everything is sent: err says why. */

@@ -148,6 +148,7 @@ static int find_previous(struct session *s, struct error *err)
         .agent = &s->agent,
         .checkpoint = s->checkpoint,
         .name = s->name,
+        .number = s->own.version,
         .cache = s->files.cache,
         .unreadable = on_previous_unreadable,
         .ctx = s,

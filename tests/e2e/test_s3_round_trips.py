@@ -55,8 +55,9 @@ def test_few_requests_wait_for_one_another(place, grid, tree):
 
     write(tree, "more", "y")
     grid.create(tree)
-    # The greeting; which numbers are there; the next one is reserved; was it used?
-    assert around_the_data(place.s3.log("test")[len(first):]) == (4, 4)
+    # The greeting; which numbers are there; the next one is reserved; was it used?  And what need not be sent: which
+    # versions there are below it, what the newest is, its record, its list.
+    assert around_the_data(place.s3.log("test")[len(first):]) == (8, 4)
 
     place.s3.options(latency_s=0)
     place.check("tree", tree, number=2)
