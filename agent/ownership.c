@@ -25,6 +25,10 @@
 #include "base/mem.h"
 #include "transfer/memory_body.h"
 
+/* A process that was killed is gone within milliseconds; one that lives on has lost its
+ * lock. */
+enum { END_LOOKS = 40, END_LOOK_MS = 50 };
+
 void ownership_key(const struct ownership *o, const char *file, struct text *key)
 {
     text_clear(key);
@@ -142,6 +146,17 @@ static enum ownership_past past_of(const struct ownership *o,
                                                           : OWNERSHIP_REBOOTED;
 }
 
+/* Our last run has let go of the checkpoint, so it is dead or about to be: a moment for
+ * its process to go. */
+static void await_end(struct ownership *o, const struct session_record *found)
+{
+    struct error ignored;
+
+    for (unsigned i = 0; i < END_LOOKS && !session_record_is_dead(found); i++)
+        if (agent_pause(o->agent, END_LOOK_MS, &ignored) != 0)
+            return;
+}
+
 /* May we go on where `found` stands? */
 static int judge_found(struct ownership *o, const struct session_record *found,
                        const struct object_answer *answer, bool may_take,
@@ -169,6 +184,8 @@ int ownership_resume(struct ownership *o, const char *last_run, bool take_over,
     if (check_not_deleted(o, err) != 0 || ownership_read(o, &found, &answer, err) != 0)
         return -1;
     *past = past_of(o, &found, last_run);
+    if (*past == OWNERSHIP_OURS && found.ended == NULL)
+        await_end(o, &found);
     /* Our own last run is dead: only one process has the checkpoint open. */
     status =
         judge_found(o, &found, &answer, take_over || *past != OWNERSHIP_FOREIGN, err);

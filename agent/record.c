@@ -2,6 +2,7 @@
 #include "agent/record.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -180,6 +181,29 @@ static bool is_same(const char *a, const char *b)
     return a[0] != '\0' && strcmp(a, b) == 0;
 }
 
+/* It has ended, and nobody has waited for it (proc(5)): it does nothing any more. */
+static bool is_zombie(int64_t pid)
+{
+    char path[40], line[512];
+    const char *state = NULL;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%" PRId64 "/stat", pid);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    if (fgets(line, sizeof line, file) != NULL)
+        state = strrchr(line, ')'); /* behind its name, whatever that is */
+    fclose(file);
+    return state != NULL &&
+           (strncmp(state, ") Z", 3) == 0 || strncmp(state, ") X", 3) == 0);
+}
+
+static bool is_gone(int64_t pid)
+{
+    return pid <= 0 || (kill((pid_t)pid, 0) != 0 && errno == ESRCH) || is_zombie(pid);
+}
+
 /* A pid says something only where it was given: same machine, same boot, same
  * namespace. Of the same machine before its last boot nothing can be alive. */
 bool session_record_is_dead(const struct session_record *r)
@@ -189,8 +213,7 @@ bool session_record_is_dead(const struct session_record *r)
 
     session_record_sign(&here);
     if (strcmp(r->host, here.host) == 0 && is_same(r->boot_id, here.boot_id))
-        is_dead = is_same(r->pid_space, here.pid_space) &&
-                  (r->pid <= 0 || (kill((pid_t)r->pid, 0) != 0 && errno == ESRCH));
+        is_dead = is_same(r->pid_space, here.pid_space) && is_gone(r->pid);
     else if (strcmp(r->host, here.host) == 0)
         is_dead = r->boot_id[0] != '\0' && is_same(r->machine, here.machine);
     session_record_free(&here);

@@ -94,6 +94,22 @@ def test_kill_and_run_again(on_fake, grid, tree, behaviour, state):  # noqa: F81
     assert len(safe) >= 20
 
 
+def test_killed_and_nobody_has_waited_for_it(on_fake, grid, tree):  # noqa: F811
+    """Its pid is still there, as in a container whose first process reaps nobody: it is dead all the same."""
+    place = on_fake()
+    lasting_tree(tree)
+    slowly(place.s3)
+    running = grid.start("datastore", "create", tree)
+    running.until(lambda: place.stored(), "a first object stored")
+    os.kill(running.process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, running.process.pid, os.WEXITED | os.WNOWAIT)
+    full_speed(place.s3)
+    result = grid.create_json(tree)
+    assert result.event("session")["resumed"]
+    assert not [e for e in result.events if e.get("kind") == "taken_over"]
+    place.check("tree", tree)
+
+
 def test_resume_on_another_machine(on_fake, grid, tree, tmp_path):  # noqa: F811
     """Nothing is there but the source and the store: `datastore resume NAME SOURCE`."""
     place = on_fake()
