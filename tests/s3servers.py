@@ -319,7 +319,7 @@ class Shared:
 def shared_rgw():
     if os.environ.get("GRID_NO_RGW"):
         raise CannotRun("GRID_NO_RGW is set")
-    return Shared("rgw.sh", "rgw", RGW_TLS_PORT="0", RGW_SIZE_GIB="24")
+    return Shared("rgw.sh", "rgw", RGW_TLS_PORT="0", RGW_SIZE_GIB="60")
 
 
 @functools.cache
