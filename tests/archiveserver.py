@@ -65,6 +65,16 @@ class Nginx:
         return sum(r.bytes for r in self.log(name))
 
 
+def pass_on(source, sink):
+    """Bytes, until one of the two ends."""
+    try:
+        while block := source.recv(65536):
+            sink.sendall(block)
+        sink.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+
+
 class Link:
     """
     A relay on loopback.  cuts: after so many bytes of answers, all connections together and counted from the last
@@ -100,7 +110,7 @@ class Link:
             return
         far = socket.create_connection(("127.0.0.1", self.port))
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        threading.Thread(target=self._forward, args=(client, far), daemon=True).start()
+        threading.Thread(target=pass_on, args=(client, far), daemon=True).start()
         try:
             self._answer(client, far)
         except OSError:
@@ -111,15 +121,6 @@ class Link:
             except OSError:
                 pass
             end.close()
-
-    @staticmethod
-    def _forward(client, far):
-        try:
-            while block := client.recv(65536):
-                far.sendall(block)
-            far.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
 
     def _answer(self, client, far):
         while block := far.recv(16384):

@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fake"))
 
 import tls  # noqa: E402
-from archiveserver import nginx, nginx_server  # noqa: E402, F401
+from archiveserver import nginx, nginx_server, pass_on  # noqa: E402, F401
 from gridtest import write  # noqa: E402
 from s3check import Bucket  # noqa: E402
 from s3servers import fake  # noqa: E402, F401
@@ -119,17 +119,8 @@ class EndOfTls:
         try:
             with self.context.wrap_socket(client, server_side=True) as inner, \
                     socket.create_connection(("127.0.0.1", self.port)) as far:
-                threading.Thread(target=self._pass_on, args=(inner, far), daemon=True).start()
-                self._pass_on(far, inner)
-        except OSError:
-            pass
-
-    @staticmethod
-    def _pass_on(source, sink):
-        try:
-            while block := source.recv(65536):
-                sink.sendall(block)
-            sink.shutdown(socket.SHUT_WR)
+                threading.Thread(target=pass_on, args=(inner, far), daemon=True).start()
+                pass_on(far, inner)
         except OSError:
             pass
 
