@@ -146,7 +146,7 @@ function verification(of) {
   }
 
   return {element: h("section", {class: "panel", "aria-label": "Verification"}, h("h2", {}, "Verification"),
-                     h("p", {class: "note"}, "Compares every object with the list of hashes that was published with it. It ends when this page is left."),
+                     h("p", {class: "note"}, "“Verify” looks whether every object is there and has its size; “Verify every byte” reads them all back and compares them with the hashes that were published. Either ends when this page is left."),
                      h("div", {class: "row"}, buttons, stop), bar, result, problems),
           end: () => aborter?.abort()};
 }
