@@ -21,6 +21,8 @@ struct s3_attempt {
 
     /* What a verb must remember from one request to the next. */
     struct error first_err; /* what has made us look again */
+    struct error bare_err;  /* look: without the reason that is asked for */
+    void (*on_look)(struct s3_attempt *a, struct s3_request *r);
     unsigned n_rounds;
     size_t next_key;
     uint64_t end; /* get: of the bytes that come, in what is wanted; 0: not known */
@@ -57,6 +59,12 @@ void s3_attempt_object_headers(struct s3_attempt *a, struct s3_request *r);
 void s3_attempt_ask_for_parts(struct s3_attempt *a,
                               void (*on_answer)(struct s3_attempt *a,
                                                 struct s3_request *r));
+
+/* HEAD of the op's object, of its version_id if it has one.  on_look(a, r) runs later:
+ * r->err is the error with its reason, though an answer to HEAD has no body and so no
+ * code: where that leaves open what is wrong, the bucket is asked. */
+void s3_attempt_look(struct s3_attempt *a,
+                     void (*on_look)(struct s3_attempt *a, struct s3_request *r));
 
 /* The verbs. */
 void s3_put_start(struct s3_attempt *a);

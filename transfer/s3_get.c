@@ -40,16 +40,26 @@ static void query_version(const struct s3_attempt *a, struct s3_request *r)
 
 /* ---- head ---- */
 
+/* What asks the bucket may be forbidden where a HEAD is not: of a 400, of which some
+ * pass, that says nothing. */
+static bool tells_more(const struct s3_attempt *a, const struct error *reason)
+{
+    return reason->kind != ERROR_NONE &&
+           !(reason->kind == ERROR_AUTH && error_is_retryable(&a->bare_err));
+}
+
 static void on_reason(struct s3_attempt *a, struct s3_request *r)
 {
-    s3_attempt_end(a, r->err.kind != ERROR_NONE ? &r->err : &a->first_err);
+    if (!tells_more(a, &r->err))
+        r->err = a->bare_err;
+    a->on_look(a, r);
 }
 
 static void ask_for_reason(struct s3_attempt *a, const struct error *err)
 {
     struct s3_request *r;
 
-    a->first_err = *err;
+    a->bare_err = *err;
     r = s3_attempt_request(a, "GET", NULL);
     s3_request_query(r, "list-type", "2");
     s3_request_query(r, "max-keys", "1");
@@ -59,15 +69,29 @@ static void ask_for_reason(struct s3_attempt *a, const struct error *err)
 
 static void on_head(struct s3_attempt *a, struct s3_request *r)
 {
-    const struct http_answer *answer = &r->http.answer;
-
-    if (r->err.kind != ERROR_NONE && (r->status == 400 || r->status == 403)) {
+    if (r->err.kind != ERROR_NONE && (r->status == 400 || r->status == 403))
         ask_for_reason(a, &r->err);
-        return;
-    }
+    else
+        a->on_look(a, r);
+}
+
+void s3_attempt_look(struct s3_attempt *a,
+                     void (*on_look)(struct s3_attempt *a, struct s3_request *r))
+{
+    struct s3_request *r = s3_attempt_request(a, "HEAD", a->op->key);
+
+    a->on_look = on_look;
+    r->verb = STORE_HEAD;
+    query_version(a, r);
+    s3_attempt_send(a, on_head);
+}
+
+static void on_found(struct s3_attempt *a, struct s3_request *r)
+{
     if (r->err.kind == ERROR_NONE) {
         answer_object(a, r);
-        if (s3_header_number(answer, "Content-Length", &a->op->answer.size) != 0)
+        if (s3_header_number(&r->http.answer, "Content-Length", &a->op->answer.size) !=
+            0)
             error_set(&r->err, ERROR_TRANSIENT, r->status,
                       "s3://%s/%s%s: the answer does not say its size",
                       a->s3->address.bucket, a->s3->address.prefix, a->op->key);
@@ -77,8 +101,7 @@ static void on_head(struct s3_attempt *a, struct s3_request *r)
 
 void s3_head_start(struct s3_attempt *a)
 {
-    query_version(a, s3_attempt_request(a, "HEAD", a->op->key));
-    s3_attempt_send(a, on_head);
+    s3_attempt_look(a, on_found);
 }
 
 /* ---- get ---- */
@@ -173,19 +196,10 @@ static void on_looked(struct s3_attempt *a, struct s3_request *r)
     s3_attempt_end(a, &a->err);
 }
 
-static void look(struct s3_attempt *a)
-{
-    struct s3_request *r = s3_attempt_request(a, "HEAD", a->op->key);
-
-    r->verb = STORE_HEAD;
-    query_version(a, r);
-    s3_attempt_send(a, on_looked);
-}
-
 static void on_got(struct s3_attempt *a, struct s3_request *r)
 {
     if (r->status == 416) {
-        look(a);
+        s3_attempt_look(a, on_looked);
         return;
     }
     if (a->err.kind != ERROR_NONE) { /* our own, given to http */
@@ -226,7 +240,7 @@ void s3_get_start(struct s3_attempt *a)
     struct s3_request *r;
 
     if (a->op->size == a->op->taken) { /* nothing (more) is wanted */
-        look(a);
+        s3_attempt_look(a, on_looked);
         return;
     }
     r = s3_attempt_request(a, "GET", a->op->key);

@@ -117,8 +117,7 @@ void s3_put_start(struct s3_attempt *a)
         put(a);
         return;
     }
-    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
-    s3_attempt_send(a, on_looked);
+    s3_attempt_look(a, on_looked);
 }
 
 /* ---- upload part ---- */

@@ -161,13 +161,6 @@ static void end_complete(struct s3_attempt *a, struct s3_request *r)
     s3_attempt_end(a, NULL);
 }
 
-static void look(struct s3_attempt *a,
-                 void (*on_answer)(struct s3_attempt *, struct s3_request *))
-{
-    s3_attempt_request(a, "HEAD", a->op->key)->verb = STORE_HEAD;
-    s3_attempt_send(a, on_answer);
-}
-
 /* The object may have come between our look at it and the listing of the parts. */
 static void on_looked_at_last(struct s3_attempt *a, struct s3_request *r)
 {
@@ -187,7 +180,7 @@ static void on_asked(struct s3_attempt *a, struct s3_request *r)
         return;
     }
     a->err = r->err;
-    look(a, on_looked_at_last);
+    s3_attempt_look(a, on_looked_at_last);
 }
 
 /* The completion's answer was no clear success. */
@@ -255,10 +248,10 @@ static void on_completed(struct s3_attempt *a, struct s3_request *r)
 {
     text_free(&r->document); /* it is the largest of all */
     if (r->err.kind == ERROR_NONE) {
-        look(a, on_looked);
+        s3_attempt_look(a, on_looked);
     } else if (is_doubtful(r)) {
         a->first_err = r->err;
-        look(a, on_looked_after_doubt);
+        s3_attempt_look(a, on_looked_after_doubt);
     } else {
         s3_attempt_end_as(a, r);
     }
@@ -295,7 +288,7 @@ void s3_complete_start(struct s3_attempt *a)
     const struct s3_memo *memo = s3_memo_find(a->s3, a->op->upload_id);
 
     if (memo != NULL && memo->n_missed > 0)
-        look(a, on_looked); /* completed by an earlier attempt */
+        s3_attempt_look(a, on_looked); /* completed by an earlier attempt */
     else
         complete(a);
 }

@@ -2,6 +2,7 @@
 Keys that run out in mid-upload: the session waits, says so, and goes on with the next ones that it finds.
 """
 
+import shutil
 import time
 
 import pytest
@@ -106,6 +107,25 @@ def test_keys_that_are_taken_out_of_use(on_fake, grid, tree):  # noqa: F811
     grid("login", "--cluster", "lab", "--store", store, "--endpoint", place.s3.endpoint, "--region", "us-east-1",
          "--username", second[0], "--key", second[1], code=0)
     full_speed(place.s3)
+    result = running.wait(60)
+    assert result.code == 0, result
+    place.check("tree", tree)
+
+
+def test_keys_that_run_out_before_an_object_is_looked_at(place, grid, tree):
+    """HEAD is refused without a reason: it is asked for, and found to be one that new keys remedy."""
+    shutil.rmtree(tree)
+    tree.mkdir()
+    write_random(tree, "big", 40 * MIB)
+    place.s3.options(bytes_per_s=0, latency_by_op={"CompleteMultipartUpload": 4})
+    running = grid.start("datastore", "create", tree, "--json", "--part-size", "16M")
+    running.until(lambda: "tree/v1/data/big" in place.s3.objects(place.bucket), "completed, but not answered")
+    place.s3.control("DELETE", "users/ASIATEMP00000000001")
+    waits(running)
+    refused = [e["op"] for e in place.s3.log(place.bucket) if e["status"] == 403]
+    assert refused[refused.index("HeadObject") + 1] == "ListObjectsV2", refused
+    place.s3.user("ASIATEMP00000000002", token="token-two")
+    profile(grid, "ASIATEMP00000000002", place.s3.secret, "token-two")
     result = running.wait(60)
     assert result.code == 0, result
     place.check("tree", tree)
