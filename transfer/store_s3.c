@@ -21,8 +21,10 @@
 
 enum {
     JOBS_MAX = 1024,
-    PLAIN_BYTES = 32 << 10, /* what the resident size grows by, without the payload */
-    TLS_BYTES = 100 << 10,
+    /* What the resident size grows by, without the payload: 33 and 107 KiB measured,
+     * and what lies idle between them. */
+    PLAIN_BYTES = 35 << 10,
+    TLS_BYTES = 120 << 10,
     CONNECTIONS = 1024 + 8, /* no request waits for another's connection */
     PARTS_MAX = 10000,
     COPY_RANGES_ABOVE = 5 << 20 /* AWS, UploadPartCopy: "greater than 5 MB" */
