@@ -15,9 +15,11 @@ for file in sys.argv[1:]:
         where = case.get("classname", "").rpartition(".")[2]
         name = f"{where}: {case.get('name')}" if where else case.get("name")
         skip = case.find("skipped")
-        if case.find("failure") is not None or case.find("error") is not None:
+        trouble = [e for e in (case.find("failure"), case.find("error")) if e is not None]
+        if trouble:
             failed += 1
-            print(f"    FAILED  {name}", file=sys.stderr)
+            why = (trouble[0].get("message") or "").partition("\n")[0]
+            print(f"    FAILED  {name}: {why[:200]}", file=sys.stderr)
         elif skip is not None or case.get("status") in ("notrun", "disabled"):
             skipped += 1
             reason = skip.get("message", "") if skip is not None else case.get("status")
