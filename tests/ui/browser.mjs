@@ -24,7 +24,7 @@ export async function open(options = {}) {
   return {browser, context, page};
 }
 
-/** A page that is logged in. */
+/** A page that is logged in; what a story expects of trouble it takes out of page.troubles. */
 export async function run(story, options) {
   const {browser, context, page} = await open(options);
   try {

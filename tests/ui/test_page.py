@@ -36,6 +36,19 @@ def test_look_at_one_and_delete_it(ui, grid, tree):
     assert grid("datastore", "list", "--json").out == ""
 
 
+def test_folders_are_in_the_address(ui, grid, tree):
+    mixed_tree(tree)
+    for name in (b"odd \xff", "# 100 %?&+ü".encode(), b"..."):
+        write(tree, name + b"/inner.txt", "inner\n")
+    grid.create(tree, "--name", "walked")
+    ui.case("folders", name="walked", tree=str(tree), odd=["odd \ufffd", "# 100 %?&+ü", "..."])
+
+
+def test_what_is_said_goes_with_its_view(ui, tree):
+    mixed_tree(tree)
+    ui.case("leave", folder=str(tree))
+
+
 def slow_session(grid, tree, slow, name):
     """Begun in a terminal, and slow enough to be looked at."""
     for i in range(12):

@@ -1,7 +1,8 @@
-// Which view is shown: the part behind "#/" says.
+// Which view is shown: the part behind "#/" says, and what it shows of it: the parts behind that.
 
+import {here} from "./address.js";
 import {connect, getJson, on} from "./api.js";
-import {fill, h, trouble} from "./dom.js";
+import {arrived, fill, h, trouble} from "./dom.js";
 import {onSessions, sessions} from "./store.js";
 import {datastores} from "./datastores.js";
 import {datastore} from "./datastore.js";
@@ -12,25 +13,31 @@ import {clustersView} from "./clusters.js";
 const views = {datastores, datastore, new: create, sessions: sessionsView, clusters: clustersView};
 const titles = {datastores: "Datastores", datastore: "Datastore", new: "New datastore", sessions: "Sessions", clusters: "Clusters"};
 const main = document.getElementById("main");
-let leave = () => {};
+let shown = {view: "", leave() {}, move: () => false};
 
-function route() {
-  const [word, ...rest] = (location.hash.replace(/^#\/?/, "") || "datastores").split("/").map(decodeURIComponent);
-  return {view: views[word] ? word : "datastores", rest};
+/** A view gives back how it is left, or that and how it moves to other parts without being made anew. */
+function enter(view, parts) {
+  const made = views[view](main, parts);
+  shown = {view, leave() {}, move: () => false, ...(typeof made === "function" ? {leave: made} : made)};
 }
 
+/** Whether it is another view than before. */
 function show() {
-  const {view, rest} = route();
-  leave();
-  for (const link of document.querySelectorAll("nav a")) {
+  const {view: word, parts} = here();
+  const view = Object.hasOwn(views, word) ? word : "datastores";
+  arrived();
+  if (view === shown.view && shown.move(parts)) return false;
+  shown.leave();
+  for (const link of document.querySelectorAll("nav a[data-view]")) {
     const isHere = link.dataset.view === (view === "datastore" ? "datastores" : view);
     if (isHere) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   document.title = `${titles[view]} · grid`;
   fill(main);
-  leave = views[view](main, rest) ?? (() => {});
+  enter(view, parts);
   window.scrollTo(0, 0);
+  return true;
 }
 
 function showCount() {
@@ -40,7 +47,8 @@ function showCount() {
   fill(badge, String(n), h("span", {class: "visually-hidden"}, " running"));
 }
 
-addEventListener("hashchange", () => { show(); main.focus({preventScroll: true}); });
+addEventListener("hashchange", () => { if (show()) main.focus({preventScroll: true}); });
+document.querySelector(".skip").addEventListener("click", (e) => { e.preventDefault(); main.focus(); });
 onSessions(showCount);
 on("online", (isOnline) => { document.getElementById("offline").hidden = isOnline; });
 connect();

@@ -1,9 +1,11 @@
 // A new datastore: from this machine, from the browser, or from a URL.
 
-import {follow, getJson, launch, Ref} from "./api.js";
-import {field, fill, files, h, say, size, trouble, when} from "./dom.js";
+import {linkTo} from "./address.js";
+import {getJson, launch} from "./api.js";
+import {field, fill, files, h, say, sayThere, size, trouble} from "./dom.js";
 import {upload} from "./drop.js";
 import {fromDrop, fromInput} from "./listing.js";
+import {machineSource} from "./machine.js";
 import {clusters} from "./store.js";
 
 const KINDS = [["machine", "From this machine"], ["browser", "From the browser"], ["url", "From a URL"]];
@@ -78,94 +80,7 @@ function optionFields() {
   };
 }
 
-// ---- (a) this machine ----
-
-function machineSource(changed) {
-  const crumbs = h("nav", {class: "crumbs", "aria-label": "Folder"});
-  const list = h("ul", {class: "browser", "aria-label": "What is in it"});
-  const typed = h("input", {type: "text", spellcheck: "false", autocomplete: "off", "aria-label": "Path"});
-  const take = h("button", {type: "button", class: "primary"}, "Choose this folder");
-  const problem = h("div");
-  const chosen = h("div", {class: "chosen", role: "status"});
-  let here = null, aborter = null, source = null;
-  let turn = 0;
-
-  async function scan(ref, path) {
-    const figures = h("span", {}, "looking …");
-    const figuresOf = (e) => `${files(e.files)}, ${size(e.bytes)}`;
-    aborter?.abort();
-    const mine = aborter = new AbortController();
-    fill(chosen, h("p", {}, h("strong", {}, path), h("br"), figures));
-    try {
-      await follow("scan", {source: new Ref(ref), name: "scan"}, (e) => {
-        if (e.event === "scan") figures.textContent = `${figuresOf(e)} so far …`;
-        if (e.event === "dry_run")
-          figures.textContent = figuresOf(e) + (e.unreadable ? `; ${files(e.unreadable)} cannot be read` : "");
-      }, {signal: mine.signal});
-      say(figures.textContent);
-    } catch (error) {
-      if (error.name !== "AbortError") fill(figures, trouble(error.message, error.hint));
-    }
-  }
-
-  function choose(ref, path, isFolder) {
-    source = ref;
-    changed({ready: true, name: {source: new Ref(ref), folder: isFolder}});
-    scan(ref, path);
-  }
-
-  function entry(e) {
-    const isFolder = e.type === "dir";
-    return h("li", {}, h("button", {type: "button", class: isFolder ? "folder" : "file",
-      onclick: () => (isFolder ? open(e.ref) : choose(e.ref, `${here.path === "/" ? "" : here.path}/${e.name}`, false))},
-      h("span", {class: "name"}, isFolder ? `${e.name}/` : e.name),
-      h("span", {class: "note"}, isFolder ? "" : size(e.size)), h("span", {class: "note wide"}, when(e.modified))));
-  }
-
-  function drawCrumbs() {
-    const parts = here.path.split("/").filter(Boolean);
-    const refs = here.ref.split("/").filter(Boolean);
-    fill(crumbs, h("button", {type: "button", class: "link", "aria-label": "Root folder", onclick: () => open("/")}, "/"),
-      parts.map((part, i) => [h("button", {type: "button", class: "link", onclick: () => open(`/${refs.slice(0, i + 1).join("/")}`)}, part),
-        i < parts.length - 1 ? h("span", {"aria-hidden": "true"}, "/") : null]));
-  }
-
-  async function open(ref, isAsked = true) {
-    const mine = ++turn;
-    list.setAttribute("aria-busy", "true");
-    try {
-      const found = await getJson("fs", {path: new Ref(ref)});
-      if (mine !== turn) return;
-      here = found;
-      fill(problem);
-      if (isAsked || document.activeElement !== typed) typed.value = here.path; // else it is being typed
-      drawCrumbs();
-      fill(list, here.entries.map(entry),
-        here.left_off ? h("li", {class: "note"}, `and ${here.left_off.toLocaleString("en")} more: type the path of one of them`) : null,
-        here.entries.length === 0 ? h("li", {class: "note"}, "There is nothing in this folder.") : null);
-      list.scrollTop = 0;
-    } catch (error) {
-      if (mine !== turn) return;
-      fill(problem, trouble(error.message, error.hint));
-    }
-    list.removeAttribute("aria-busy");
-  }
-
-  take.addEventListener("click", () => { if (here) choose(here.ref, here.path, true); });
-  typed.addEventListener("keydown", (e) => {
-    if (e.key !== "Enter") return;
-    e.preventDefault();
-    open(encodeURI(typed.value.trim()).replaceAll("#", "%23").replaceAll("?", "%3F").replaceAll("&", "%26"));
-  });
-  getJson("about").then((me) => me.folder, () => "/").then((folder) => { if (turn === 0) open(folder, false); });
-  return {
-    element: h("div", {}, h("div", {class: "row stretch"}, typed, take), crumbs, problem, list, chosen),
-    start: (options) => launch("create", {...options, source}),
-    end: () => aborter?.abort(),
-  };
-}
-
-// ---- (b) the browser ----
+// ---- the browser ----
 
 function browserSource(changed) {
   const folderInput = h("input", {type: "file", webkitdirectory: true, class: "visually-hidden", "aria-label": "Choose a folder of this browser"});
@@ -217,7 +132,7 @@ function browserSource(changed) {
   };
 }
 
-// ---- (c) a URL ----
+// ---- a URL ----
 
 function urlSource(changed) {
   const input = h("input", {type: "url", placeholder: "s3://bucket/folder/ or https://host/archive.tar.gz", spellcheck: "false", autocomplete: "off"});
@@ -246,10 +161,14 @@ function urlSource(changed) {
 
 // ---- all of it ----
 
-export function create(main, [wanted]) {
-  const kind = KINDS.some(([k]) => k === wanted) ? wanted : "machine";
+function kindOf([wanted]) {
+  return KINDS.some(([k]) => k === wanted) ? wanted : "machine";
+}
+
+export function create(main, parts) {
+  const kind = kindOf(parts);
   const tabs = h("nav", {class: "tabs", "aria-label": "Where the files are"}, KINDS.map(([k, text]) =>
-    h("a", {href: `#/new/${k}`, "aria-current": k === kind ? "page" : null}, text)));
+    h("a", {href: linkTo("new", [k]), "aria-current": k === kind ? "page" : null}, text)));
   const name = nameField();
   const options = optionFields();
   const submit = h("button", {class: "primary", disabled: true}, "Create datastore");
@@ -263,7 +182,7 @@ export function create(main, [wanted]) {
     second.hidden = !isReady;
     submit.disabled = !isReady;
     if (change.name) name.propose(change.name);
-  });
+  }, parts.slice(1));
   options.show(kind);
 
   const form = h("form", {novalidate: true, onsubmit: async (e) => {
@@ -279,7 +198,7 @@ export function create(main, [wanted]) {
         fill(problem, h("p", {class: "strip", role: "status"}, `Nothing has changed since ${begun.name} version ${begun.version}.`));
         return;
       }
-      say(`${begun.name} is being made`);
+      sayThere(`${begun.name} is being made`);
       location.hash = "#/sessions";
     } catch (error) {
       fill(problem, trouble(error.message, error.hint));
@@ -291,6 +210,14 @@ export function create(main, [wanted]) {
 
   fill(second, name.element, options.clusterField, options.element, problem, h("div", {class: "row"}, submit, status));
   fill(main, h("div", {class: "head"}, h("h1", {}, "New datastore")), tabs, form);
-  return () => source.end();
+  return {
+    leave: () => source.end(),
+    /** To another folder of this machine: what was chosen and typed stays. */
+    move(to) {
+      if (kind !== "machine" || kindOf(to) !== kind) return false;
+      source.move(to.slice(1));
+      return true;
+    },
+  };
 }
 

@@ -1,7 +1,8 @@
 // One version: what it is, its files by folder, and what can be done with it.
 
+import {here, linkTo, plain} from "./address.js";
 import {act, apiUrl, follow, Ref} from "./api.js";
-import {ask, copyButton, count, fill, files, h, quoted, say, size, trouble, when} from "./dom.js";
+import {ask, copyButton, count, fill, files, h, quoted, sayThere, size, trouble, when} from "./dom.js";
 import {clusterWords} from "./store.js";
 
 const PAGE = 200;
@@ -10,8 +11,8 @@ const PAGE = 200;
 function refOf(line) {
   const bytes = line.path_b64 ? Uint8Array.from(atob(line.path_b64), (c) => c.charCodeAt(0))
                               : new TextEncoder().encode(line.path);
-  return new Ref(Array.from(bytes, (b) => /[\w.~/-]/.test(String.fromCharCode(b)) && b < 128
-    ? String.fromCharCode(b) : `%${b.toString(16).toUpperCase().padStart(2, "0")}`).join(""));
+  return Array.from(bytes, (b) => /[\w.~/-]/.test(String.fromCharCode(b)) && b < 128
+    ? String.fromCharCode(b) : `%${b.toString(16).toUpperCase().padStart(2, "0")}`).join("");
 }
 
 function lastName(path) {
@@ -21,6 +22,12 @@ function lastName(path) {
 
 // ---- files ----
 
+/** The folder of an address, as the server takes it: "" or "a/b/". */
+function folderOf(parts) {
+  const names = parts.filter((part) => part !== "");
+  return names.length > 0 ? `${names.join("/")}/` : "";
+}
+
 function fileBrowser(of) {
   const crumbs = h("nav", {class: "crumbs", "aria-label": "Folder"});
   const body = h("tbody");
@@ -29,73 +36,93 @@ function fileBrowser(of) {
   const problem = h("div");
   const table = h("table", {class: "files"},
     h("caption", {class: "visually-hidden"}, "Files"),
-    h("thead", {}, h("tr", {}, h("th", {scope: "col"}, "Name"), h("th", {scope: "col", class: "number"}, "Size"),
-      h("th", {scope: "col", class: "wide"}, "Modified"), h("th", {scope: "col"}, h("span", {class: "visually-hidden"}, "Download")))),
+    h("thead", {}, h("tr", {}, h("th", {scope: "col"}, "Name"), h("th", {scope: "col", class: "number"}, "Files"),
+      h("th", {scope: "col", class: "number"}, "Size"), h("th", {scope: "col", class: "wide"}, "Modified"),
+      h("th", {scope: "col"}, h("span", {class: "visually-hidden"}, "Download")))),
     body);
-  let way = []; // the folders down to here: {name, ref}
+  let folder = "";
   let last = null, shown = 0, aborter = null;
 
-  function drawCrumbs() {
-    fill(crumbs, [{name: of.name}, ...way].map((folder, i, all) => [
-      i > 0 ? h("span", {"aria-hidden": "true"}, "/") : null,
-      i === all.length - 1 ? h("span", {"aria-current": "location"}, folder.name)
-        : h("button", {type: "button", class: "link", onclick: () => open(way.slice(0, i))}, folder.name)]));
+  function linkOf(ref) {
+    return linkTo("datastore", [of.cluster, of.name, of.version], ref);
   }
 
-  function row(line) {
-    const isFolder = line.type === "dir";
-    const name = lastName(line.path);
-    const ref = refOf(line);
-    if (isFolder)
-      return h("tr", {}, h("th", {scope: "row"}, line.files === undefined ? `${name}/ (empty)`
-          : h("button", {type: "button", class: "link", onclick: () => open([...way, {name, ref}])}, `${name}/`)),
-        h("td", {class: "number"}, size(line.size)), h("td", {class: "wide"}, line.files === undefined ? "" : files(line.files)), h("td"));
-    return h("tr", {}, h("th", {scope: "row"}, line.target !== undefined ? `${name} → ${line.target}` : name),
+  function drawCrumbs() {
+    const names = folder.split("/").filter(Boolean);
+    fill(crumbs, [of.name, ...names.map(plain)].map((name, i) => [
+      i > 0 ? h("span", {"aria-hidden": "true"}, "/") : null,
+      i === names.length ? h("span", {"aria-current": "location", tabindex: "-1"}, name)
+        : h("a", {href: linkOf(folderOf(names.slice(0, i)))}, name)]));
+  }
+
+  function folderRow(line, name) {
+    const isEmpty = line.files === undefined;
+    return h("tr", {}, h("th", {scope: "row"}, isEmpty ? `${name}/ (empty)` : h("a", {href: linkOf(refOf(line))}, `${name}/`)),
+      h("td", {class: "number"}, isEmpty ? "" : line.files.toLocaleString("en")),
+      h("td", {class: "number"}, size(line.size)), h("td", {class: "wide"}), h("td"));
+  }
+
+  function fileRow(line, name) {
+    return h("tr", {}, h("th", {scope: "row"}, line.target !== undefined ? `${name} → ${line.target}` : name), h("td"),
       h("td", {class: "number"}, line.type === "file" ? size(line.size) : ""),
       h("td", {class: "wide"}, when(line.modified)),
       h("td", {}, line.type === "file"
         ? h("a", {class: "quiet", download: name, "aria-label": `Download ${name}`,
-                  href: apiUrl("file", {cluster: of.cluster, name: of.name, version: of.version, path: ref})}, "Download") : null));
+                  href: apiUrl("file", {cluster: of.cluster, name: of.name, version: of.version, path: new Ref(refOf(line))})}, "Download") : null));
+  }
+
+  function summary(isMore) {
+    if (shown > 0) return `${count(shown, "entry", "entries")} shown${isMore ? ", there are more" : ""}`;
+    return folder === "" ? "There is nothing in it." : `There is no folder ${plain(folder)} in this version, or nothing in it.`;
   }
 
   async function load() {
     aborter?.abort();
     const mine = aborter = new AbortController();
+    const isFirst = last === null;
     let n = 0;
+    const add = (line) => {
+      if (line.path === undefined) return;
+      if (isFirst && n === 0) fill(body); // till then the folder above stands: nothing jumps
+      body.append((line.type === "dir" ? folderRow : fileRow)(line, lastName(line.path)));
+      last = line;
+      n++;
+    };
     more.disabled = true;
+    table.setAttribute("aria-busy", "true");
     note.textContent = "Reading …";
     try {
       await follow("files", {cluster: of.cluster, name: of.name, version: of.version, limit: PAGE,
-                             prefix: way.at(-1)?.ref, after: last ? refOf(last) : ""}, (line) => {
-        if (line.path === undefined) return;
-        body.append(row(line));
-        last = line;
-        n++;
-      }, {signal: mine.signal});
+                             prefix: new Ref(folder), after: last ? new Ref(refOf(last)) : ""}, add, {signal: mine.signal});
       fill(problem);
+      shown += n;
+      note.textContent = summary(n === PAGE);
     } catch (error) {
       if (error.name === "AbortError") return;
       fill(problem, trouble(error.message, error.hint));
+      note.textContent = "";
     }
-    shown += n;
+    if (isFirst && n === 0) fill(body);
+    table.hidden = !body.firstChild;
+    table.removeAttribute("aria-busy");
     more.hidden = n < PAGE;
     more.disabled = false;
-    note.textContent = shown === 0 ? "There is nothing in it." : `${count(shown, "entry", "entries")} shown${n < PAGE ? "" : ", there are more"}`;
   }
 
-  function open(folders) {
-    way = folders;
+  function open(parts) {
+    folder = folderOf(parts);
     last = null;
     shown = 0;
-    fill(body);
     drawCrumbs();
+    document.title = `${of.name}:${of.version}${folder ? `/${plain(folder)}` : ""} · grid`;
     load();
   }
 
   more.addEventListener("click", load);
-  open([]);
   return {element: h("section", {class: "panel", "aria-label": "Files"}, h("h2", {}, "Files"), crumbs, problem, table,
                      h("div", {class: "row"}, more, note)),
+          open,
+          focus: () => crumbs.lastElementChild.focus(),
           end: () => aborter?.abort()};
 }
 
@@ -171,7 +198,7 @@ async function remove(of, problem) {
   fill(problem, h("p", {class: "strip", role: "status"}, "Deleting …"));
   try {
     await act("delete", {name: of.name, version: String(of.version), cluster: of.cluster, confirm});
-    say(`${of.name} version ${of.version} is deleted`);
+    sayThere(`${of.name} version ${of.version} is deleted`);
     location.hash = "#/datastores";
   } catch (error) {
     fill(problem, trouble(error.message, error.hint));
@@ -225,30 +252,60 @@ async function find(cluster, name, version) {
   return found && {...found, cluster: found["cluster id"]};
 }
 
-export function datastore(main, [cluster, name, version]) {
-  const problem = h("div");
-  let parts = [];
-  let isLeft = false;
-  fill(main, h("p", {class: "note", role: "status"}, "Looking …"));
+function trail(name, version) {
+  return h("nav", {class: "crumbs", "aria-label": "Breadcrumb"}, h("a", {href: linkTo("datastores")}, "Datastores"),
+    h("span", {"aria-hidden": "true"}, "/"), h("span", {"aria-current": "page"}, `${name} version ${version}`));
+}
 
-  find(cluster, name, version).then(async (of) => {
+function layOut(main, of, parts, words) {
+  const problem = h("div");
+  const remover = h("button", {type: "button", class: "danger-quiet", onclick: () => remove(of, problem)}, "Delete …");
+  fill(main,
+    trail(of.name, of.version),
+    h("div", {class: "head"}, h("h1", {}, of.name, h("span", {class: "version"}, ` version ${of.version}`)),
+      h("div", {class: "row"}, h("span", {class: `chip ${of.status}`}, of.status), remover)),
+    problem,
+    h("div", {class: "columns"},
+      h("div", {}, h("section", {class: "panel", "aria-label": "Facts"}, facts(of)), parts.verification.element, commands(of, words)),
+      h("div", {}, parts.files.element)));
+}
+
+export function datastore(main, address) {
+  const [cluster, name, version] = address.slice(0, 3).map(plain);
+  let parts = null;
+  let isLeft = false;
+  fill(main, trail(name, version), h("p", {class: "note", role: "status"}, "Looking …"));
+
+  async function look() {
+    const of = await find(cluster, name, version);
     if (isLeft) return;
     if (!of) {
-      fill(main, h("h1", {}, `${name}:${version}`), trouble(`There is no ${name} version ${version} on ${cluster}.`, "It may have been deleted."));
+      fill(main, trail(name, version), h("h1", {}, `${name}:${version}`),
+           trouble(`There is no ${name} version ${version} on ${cluster}.`, "It may have been deleted."));
       return;
     }
     const words = await clusterWords(of.cluster).catch(() => ` --cluster ${of.cluster}`);
     if (isLeft) return;
-    parts = [fileBrowser(of), verification(of)];
-    fill(main,
-      h("p", {class: "back"}, h("a", {href: "#/datastores"}, "Datastores"), " /"),
-      h("div", {class: "head"}, h("h1", {}, of.name, h("span", {class: "version"}, ` version ${of.version}`)),
-        h("div", {class: "row"}, h("span", {class: `chip ${of.status}`}, of.status),
-          h("button", {type: "button", class: "danger-quiet", onclick: () => remove(of, problem)}, "Delete …"))),
-      problem,
-      h("div", {class: "columns"}, h("div", {}, h("section", {class: "panel", "aria-label": "Facts"}, facts(of)), parts[1].element, commands(of, words)),
-        h("div", {}, parts[0].element)));
-  }, (error) => fill(main, trouble(error.message, error.hint)));
+    parts = {files: fileBrowser(of), verification: verification(of)};
+    layOut(main, of, parts, words);
+    parts.files.open(here().parts.slice(3));
+    if (here().parts.length > 3) parts.files.element.scrollIntoView({block: "nearest"});
+  }
 
-  return () => { isLeft = true; parts.forEach((p) => p.end()); };
+  look().catch((error) => { if (!isLeft) fill(main, trail(name, version), trouble(error.message, error.hint)); });
+
+  return {
+    leave() {
+      isLeft = true;
+      parts?.files.end();
+      parts?.verification.end();
+    },
+    /** To another folder of the same version: what goes on here goes on. */
+    move(to) {
+      if (to.slice(0, 3).join("/") !== address.slice(0, 3).join("/")) return false;
+      parts?.files.open(to.slice(3));
+      parts?.files.focus();
+      return true;
+    },
+  };
 }

@@ -1,5 +1,6 @@
 // The list of datastores, kept up to date by the events.
 
+import {linkTo} from "./address.js";
 import {ApiError, follow, on} from "./api.js";
 import {arrange, count, fill, h, say, size, trouble, when} from "./dom.js";
 import {clusters, onSessions, sessions} from "./store.js";
@@ -7,7 +8,7 @@ import {clusters, onSessions, sessions} from "./store.js";
 const COLUMNS = ["Name", "Cluster", "Version", "Size", "Files", "Created", "Status"];
 
 function linkOf(d) {
-  return "#/" + ["datastore", d["cluster id"], d.name, d.version].map(encodeURIComponent).join("/");
+  return linkTo("datastore", [d["cluster id"], d.name, d.version]);
 }
 
 function cell(label, ...children) {

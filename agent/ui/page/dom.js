@@ -36,9 +36,21 @@ export function arrange(element, children) {
   });
 }
 
-/** For who does not see the page. */
+/** For who does not see the page; gone with the view that it was said in. */
 export function say(text) {
   document.getElementById("live").textContent = text;
+}
+
+let parting = "";
+
+/** The same, where the view is left for another. */
+export function sayThere(text) {
+  parting = text;
+}
+
+export function arrived() {
+  say(parting);
+  parting = "";
 }
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];

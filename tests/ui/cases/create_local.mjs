@@ -7,7 +7,7 @@ await run(async (page) => {
   const path = page.getByRole("textbox", {name: "Path"});
   await path.fill(args.parent);
   await path.press("Enter");
-  await page.getByRole("button", {name: `${args.folder}/`}).click();
+  await page.getByRole("link", {name: `${args.folder}/`}).click();
   await page.getByRole("button", {name: "Choose this folder"}).click();
   const chosen = page.locator(".chosen");
   await chosen.getByText(args.counted).waitFor();
@@ -26,6 +26,6 @@ await run(async (page) => {
   await waitForState(page, proposed, "done");
   await card(page, proposed).getByRole("link", {name: "Look at it"}).click();
   await page.getByRole("heading", {name: proposed}).waitFor();
-  await page.getByRole("region", {name: "Files"}).getByRole("button", {name: "many/"}).waitFor();
+  await page.getByRole("region", {name: "Files"}).getByRole("link", {name: "many/"}).waitFor();
   return {proposed, root: await page.locator("code.hash").textContent()};
 });

@@ -19,7 +19,7 @@ async function ready(page, view) {
   await page.getByRole("heading", {level: 1}).waitFor();
   if (view === "datastores") await page.getByRole("row", {name: args.name}).first().waitFor();
   if (view === "datastore") await page.getByText(/entr(y|ies) shown/).waitFor();
-  if (view === "new-machine") await page.getByRole("list", {name: "What is in it"}).getByRole("button").first().waitFor();
+  if (view === "new-machine") await page.getByRole("list", {name: "What is in it"}).getByRole("link").first().waitFor();
   if (view === "sessions") {
     await page.locator("article.session .flight li").first().waitFor();
     await page.locator("article.session .graph").first().waitFor();
