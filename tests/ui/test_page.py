@@ -49,6 +49,20 @@ def test_what_is_said_goes_with_its_view(ui, tree):
     ui.case("leave", folder=str(tree))
 
 
+def test_what_a_button_has_done_stands_near_it(ui, grid, tree, tmp_path):
+    mixed_tree(tree)
+    grid.create(tree, "--name", "whole")
+    grid.create(tree, "--name", "damaged")
+    (grid.version("damaged") / "data/a.txt").unlink()
+    grid("login", "--cluster", "other", "--store", f"file://{tmp_path}/other", code=0)
+    grid("user", "set-cluster-context", "local", code=0)
+    ui.case("outcome", name="whole", damaged="damaged", other="other")
+
+
+def test_a_login_to_where_nothing_answers(ui):
+    ui.case("dead", endpoint="http://127.0.0.1:1")
+
+
 def slow_session(grid, tree, slow, name):
     """Begun in a terminal, and slow enough to be looked at."""
     for i in range(12):

@@ -66,12 +66,14 @@ async function* linesOf(response) {
   }
 }
 
-/** "error: TEXT\nHINT" as a command says it. */
-function problemOf(errors, events) {
+/** "error: TEXT\nHINT" as a command says it, behind what it has said of its way there. */
+export function problemOf(errors, events = []) {
   const told = events.findLast((e) => e.event === "error");
   if (told) return new ApiError(told.message, told.hint, told.kind);
-  const [first, ...rest] = errors.trim().split("\n");
-  return new ApiError(first.replace(/^error: /, "") || "the command failed", rest.join("\n"));
+  const lines = errors.trim().split("\n");
+  const at = Math.max(0, lines.findIndex((line) => line.startsWith("error: ")));
+  return new ApiError(lines[at].replace(/^error: /, "") || "the command failed",
+                      lines.slice(at + 1).map((line) => line.trim()).join("\n"));
 }
 
 async function run(response, take) {

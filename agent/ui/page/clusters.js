@@ -1,7 +1,7 @@
 // Where datastores are kept, and the keys to it.
 
-import {act, follow, on} from "./api.js";
-import {ask, field, fill, h, say, trouble} from "./dom.js";
+import {act, follow, on, problemOf} from "./api.js";
+import {arrange, ask, busy, field, fill, h, say, trouble} from "./dom.js";
 import {clusters} from "./store.js";
 
 // ---- the doctor ----
@@ -17,47 +17,51 @@ function lineOf(e) {
       e.policy ? h("pre", {class: "log", tabindex: "0", "aria-label": "Policy"}, e.policy) : null));
 }
 
-async function check(name, into, button) {
+async function check(name, into) {
   const list = h("ul", {class: "checks"});
-  const note = h("p", {class: "note", role: "status"}, "Checking …");
-  button.disabled = true;
+  const note = h("p", {role: "status"}, "Checking …");
   fill(into, list, note);
   try {
     const exit = await follow("clusters/check", {name}, (e) => {
       if (e.check) list.append(lineOf(e));
     }, {mayFail: true});
-    if (exit.code !== 0 && list.children.length === 0)
-      fill(into, trouble(exit.errors.split("\n")[0].replace(/^error: /, ""), exit.errors.split("\n").slice(1).join(" ")));
-    else
-      note.textContent = exit.code === 0 ? "All is well." : "Something is to be done: see above.";
+    if (exit.code !== 0 && list.children.length === 0) throw problemOf(exit.errors);
+    fill(note, exit.code === 0 ? h("strong", {class: "good-text"}, "All is well.")
+      : h("strong", {class: "bad-text"}, "Something is to be done: what is marked with ! above."));
   } catch (error) {
-    fill(into, trouble(error.message, error.hint));
+    fill(into, list, trouble(error.message, error.hint));
   }
-  button.disabled = false;
 }
 
 // ---- one cluster ----
 
-function cardOf(c, attempt) {
-  const result = h("div");
+async function forget(c, button, result, attempt) {
+  const yes = await ask(`Forget ${c.name}?`, h("p", {}, "Its address and keys are forgotten on this machine. What it stores stays."),
+    [h("button", {type: "button", value: ""}, "Keep it"), h("button", {type: "button", class: "danger", value: "yes"}, "Forget it")]);
+  if (yes === "yes") await attempt(button, "Forgetting …", () => act("clusters/forget", {name: c.name}), result);
+}
+
+function facts(c) {
   const isS3 = c.store.startsWith("s3:");
+  return h("dl", {class: "facts"}, h("dt", {}, "Store"), h("dd", {}, h("code", {}, c.store)),
+    isS3 ? [h("dt", {}, "Endpoint"), h("dd", {}, c.endpoint ? h("code", {}, c.endpoint) : "AWS"),
+            h("dt", {}, "Keys"), h("dd", {}, c.access_key ? h("code", {}, c.access_key) : "none: log in")] : null);
+}
+
+/** What was found out of it last stands in `result`, whatever becomes of the card. */
+function cardOf(c, result, attempt) {
   const isFixed = c.name === "local" || c.name === "env";
-  const checkButton = h("button", {type: "button", onclick: () => check(c.name, result, checkButton)}, "Check");
-  const forget = async () => {
-    const yes = await ask(`Forget ${c.name}?`, h("p", {}, "Its address and keys are forgotten on this machine. What it stores stays."),
-      [h("button", {type: "button", value: ""}, "Keep it"), h("button", {type: "button", class: "danger", value: "yes"}, "Forget it")]);
-    if (yes === "yes") attempt(() => act("clusters/forget", {name: c.name}), result);
-  };
-  return h("article", {class: "panel", "aria-label": c.name},
+  const action = (path, word) => (e) => attempt(e.currentTarget, word, () => act(path, {name: c.name}), result);
+  return h("article", {class: "panel", "aria-label": c.name, tabindex: "-1"},
     h("div", {class: "head"}, h("h2", {}, c.name), c.current ? h("span", {class: "chip succeeded"}, "current") : null),
-    h("dl", {class: "facts"}, h("dt", {}, "Store"), h("dd", {}, h("code", {}, c.store)),
-      isS3 ? [h("dt", {}, "Endpoint"), h("dd", {}, c.endpoint ? h("code", {}, c.endpoint) : "AWS"),
-              h("dt", {}, "Keys"), h("dd", {}, c.access_key ? h("code", {}, c.access_key) : "none: log in")] : null),
+    facts(c),
     h("div", {class: "row"},
-      c.current || c.name === "env" ? null : h("button", {type: "button", class: "primary", onclick: () => attempt(() => act("clusters/use", {name: c.name}), result)}, "Use it"),
-      checkButton,
-      isS3 && c.access_key && !isFixed ? h("button", {type: "button", onclick: () => attempt(() => act("clusters/logout", {name: c.name}), result)}, "Log out") : null,
-      isFixed ? null : h("button", {type: "button", class: "danger-quiet", onclick: forget}, "Forget …")),
+      c.current || c.name === "env" ? null
+        : h("button", {type: "button", class: "primary", onclick: action("clusters/use", "Changing …")}, "Use it"),
+      h("button", {type: "button", onclick: (e) => busy(e.currentTarget, "Checking …", () => check(c.name, result))}, "Check"),
+      c.store.startsWith("s3:") && c.access_key && !isFixed
+        ? h("button", {type: "button", onclick: action("clusters/logout", "Logging out …")}, "Log out") : null,
+      isFixed ? null : h("button", {type: "button", class: "danger-quiet", onclick: (e) => forget(c, e.currentTarget, result, attempt)}, "Forget …")),
     result);
 }
 
@@ -74,19 +78,17 @@ function loginForm(attempt) {
     profile: h("input", {type: "text", autocomplete: "off", spellcheck: "false"}),
     "ca-file": h("input", {type: "text", autocomplete: "off", spellcheck: "false", placeholder: "/etc/ssl/lab.pem"}),
   };
-  const result = h("div");
+  const result = h("div", {class: "outcome"});
   const button = h("button", {class: "primary"}, "Log in");
   const status = h("span", {class: "note", role: "status"});
   const form = h("form", {onsubmit: async (e) => {
     e.preventDefault();
     const values = Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, input.value.trim()]));
     values.key = inputs.key.value;
-    button.disabled = true;
-    status.textContent = "Trying the keys …";
-    const isGood = await attempt(() => act("clusters/login", values), result);
+    status.textContent = "The keys are being tried; a server that does not answer is given up after a while.";
+    const isGood = await attempt(button, "Logging in …", () => act("clusters/login", values), result);
     inputs.key.value = "";
-    if (isGood) { form.reset(); say("logged in"); }
-    button.disabled = false;
+    if (isGood) form.reset();
     status.textContent = "";
   }},
     field("Store", inputs.store, "s3://BUCKET/PREFIX, or file:///FOLDER. Left empty: the bucket of the account, where the server knows accounts."),
@@ -101,25 +103,42 @@ function loginForm(attempt) {
 }
 
 export function clustersView(main) {
-  const list = h("div", {class: "cards-list"});
+  const list = h("div", {class: "cards-list"}, h("p", {class: "note", role: "status"}, "Looking …"));
   const problem = h("div");
+  const notice = h("div", {role: "status"}); // of a cluster that is gone
+  const cards = new Map();                   // name -> {shows, card, result}
+
+  function cardFor(c) {
+    const shows = JSON.stringify(c);
+    const kept = cards.get(c.name);
+    const result = kept?.result ?? h("div", {class: "outcome"});
+    if (kept?.shows !== shows) cards.set(c.name, {shows, result, card: cardOf(c, result, attempt)});
+    return cards.get(c.name).card;
+  }
 
   async function load() {
     try {
       const all = await clusters();
-      fill(list, all.map((c) => cardOf(c, attempt)));
+      const names = new Set(all.map((c) => c.name));
+      for (const name of [...cards.keys()]) if (!names.has(name)) cards.delete(name);
+      arrange(list, all.map(cardFor));
       fill(problem);
     } catch (error) {
       fill(problem, trouble(error.message, error.hint));
     }
   }
 
-  async function attempt(action, into) {
+  /** An action of a button: its outcome stands in `into`, the focus stays near. */
+  async function attempt(button, word, action, into) {
     fill(into);
+    fill(notice);
     try {
-      const text = await action();
+      const text = await busy(button, word, action);
       await load();
-      fill(into, text ? h("p", {class: "strip", role: "status"}, text) : null);
+      if (!into.isConnected) fill(notice, h("p", {class: "strip"}, text));
+      else if (text) fill(into, h("p", {class: "strip"}, text));
+      if (into.isConnected) say(text);
+      if (!button.isConnected) (into.closest("article") ?? main).focus({preventScroll: true});
       return true;
     } catch (error) {
       fill(into, trouble(error.message, error.hint));
@@ -127,7 +146,7 @@ export function clustersView(main) {
     }
   }
 
-  fill(main, h("div", {class: "head"}, h("h1", {}, "Clusters")), problem,
+  fill(main, h("div", {class: "head"}, h("h1", {}, "Clusters")), notice, problem,
     h("div", {class: "columns"}, list, loginForm(attempt)));
   load();
   return on("changed", ({what}) => { if (what === "clusters") load(); });

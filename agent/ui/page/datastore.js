@@ -1,8 +1,8 @@
 // One version: what it is, its files by folder, and what can be done with it.
 
 import {here, linkTo, plain} from "./address.js";
-import {act, apiUrl, follow, Ref} from "./api.js";
-import {ask, copyButton, count, fill, files, h, quoted, sayThere, size, trouble, when} from "./dom.js";
+import {act, apiUrl, follow, problemOf, Ref} from "./api.js";
+import {ask, busy, copyButton, count, fill, files, h, quoted, sayThere, size, trouble, when} from "./dom.js";
 import {clusterWords} from "./store.js";
 
 const PAGE = 200;
@@ -128,53 +128,61 @@ function fileBrowser(of) {
 
 // ---- verification ----
 
+function verdict(of, deep, n, bytes, bad) {
+  const words = bad ? h("strong", {class: "bad-text"}, `${count(bad, "file is", "files are")} damaged.`)
+    : h("strong", {class: "good-text"}, deep ? "Every byte is as it was uploaded." : "All files are present, and of the right size.");
+  return [words, ` ${files(n)}, ${size(bytes)}.`];
+}
+
 function verification(of) {
-  const result = h("div", {role: "status"});
+  const progress = h("p", {class: "note"}); // changes all the time: read out is the result alone
+  const result = h("p", {role: "status"});
+  const problem = h("div");
   const bar = h("progress", {max: Math.max(1, of.files), value: 0, "aria-label": "Files checked", hidden: true});
   const problems = h("ul", {class: "plain"});
-  const buttons = [h("button", {type: "button", onclick: () => start(false)}, "Verify"),
-                   h("button", {type: "button", onclick: () => start(true)}, "Verify every byte")];
+  const buttons = [h("button", {type: "button", onclick: () => start(0)}, "Verify"),
+                   h("button", {type: "button", onclick: () => start(1)}, "Verify every byte")];
   const stop = h("button", {type: "button", hidden: true, onclick: () => aborter?.abort()}, "Stop");
   let aborter = null;
 
-  function setRunning(isRunning) {
-    buttons.forEach((b) => { b.disabled = isRunning; });
-    stop.hidden = !isRunning;
-    bar.hidden = !isRunning;
-  }
-
-  async function start(deep) {
+  async function verify(deep) {
     let n = 0, bytes = 0, bad = 0, drawn = 0;
-    aborter = new AbortController();
-    setRunning(true);
-    fill(problems);
     const draw = () => {
       bar.value = n;
-      result.textContent = `${n.toLocaleString("en")} of ${files(of.files)} checked, ${size(bytes)}${bad ? `, ${bad} damaged` : ""}`;
+      progress.textContent = `${n.toLocaleString("en")} of ${files(of.files)} checked, ${size(bytes)}${bad ? `, ${bad} damaged` : ""}`;
     };
-    try {
-      draw();
-      const exit = await follow("verify", {cluster: of.cluster, name: of.name, version: of.version, deep}, (line) => {
-        if (line.status === undefined) return;
-        n++;
-        bytes += line.size;
-        if (line.status !== "ok" && ++bad <= 100)
-          problems.append(h("li", {}, h("code", {}, line.path), ` ${line.status}: ${line.detail}`));
-        if (performance.now() - drawn > 200) { drawn = performance.now(); draw(); }
-      }, {signal: aborter.signal, mayFail: true});
-      if (exit.code !== 0 && bad === 0) throw new Error(exit.errors.split("\n")[0].replace(/^error: /, ""));
-      fill(result, bad ? h("strong", {class: "bad-text"}, `${count(bad, "file is", "files are")} damaged.`)
-        : h("strong", {class: "good-text"}, deep ? "Every byte is as it was uploaded." : "All files are present, and of the right size."),
-        ` ${files(n)}, ${size(bytes)}.`);
-    } catch (error) {
-      fill(result, error.name === "AbortError" ? "Stopped." : trouble(error.message, error.hint));
-    }
-    setRunning(false);
+    draw();
+    const exit = await follow("verify", {cluster: of.cluster, name: of.name, version: of.version, deep}, (line) => {
+      if (line.status === undefined) return;
+      n++;
+      bytes += line.size;
+      if (line.status !== "ok" && ++bad <= 100)
+        problems.append(h("li", {}, h("code", {}, line.path), ` ${line.status}: ${line.detail}`));
+      if (performance.now() - drawn > 200) { drawn = performance.now(); draw(); }
+    }, {signal: aborter.signal, mayFail: true});
+    if (exit.code !== 0 && bad === 0) throw problemOf(exit.errors);
+    fill(result, verdict(of, deep, n, bytes, bad));
+  }
+
+  function start(which) {
+    aborter = new AbortController();
+    [result, problem, problems].forEach((e) => fill(e));
+    stop.hidden = bar.hidden = false;
+    return busy(buttons[which], "Verifying …", async () => {
+      try {
+        await verify(which === 1);
+      } catch (error) {
+        if (error.name === "AbortError") fill(result, "Stopped.");
+        else fill(problem, trouble(error.message, error.hint));
+      }
+      progress.textContent = "";
+      stop.hidden = bar.hidden = true;
+    }, [buttons[1 - which]]);
   }
 
   return {element: h("section", {class: "panel", "aria-label": "Verification"}, h("h2", {}, "Verification"),
                      h("p", {class: "note"}, "“Verify” looks whether every object is there and has its size; “Verify every byte” reads them all back and compares them with the hashes that were published. Either ends when this page is left."),
-                     h("div", {class: "row"}, buttons, stop), bar, result, problems),
+                     h("div", {class: "row"}, buttons, stop), h("div", {class: "outcome"}, bar, progress, result, problem, problems)),
           end: () => aborter?.abort()};
 }
 
@@ -192,14 +200,14 @@ async function confirmDeletion(of) {
   return answer === "yes" ? typed.value : null;
 }
 
-async function remove(of, problem) {
+async function remove(of, button, problem) {
   const confirm = await confirmDeletion(of);
   if (confirm === null) return;
-  fill(problem, h("p", {class: "strip", role: "status"}, "Deleting …"));
+  fill(problem);
   try {
-    await act("delete", {name: of.name, version: String(of.version), cluster: of.cluster, confirm});
+    await busy(button, "Deleting …", () => act("delete", {name: of.name, version: String(of.version), cluster: of.cluster, confirm}));
     sayThere(`${of.name} version ${of.version} is deleted`);
-    location.hash = "#/datastores";
+    location.hash = linkTo("datastores");
   } catch (error) {
     fill(problem, trouble(error.message, error.hint));
   }
@@ -259,7 +267,7 @@ function trail(name, version) {
 
 function layOut(main, of, parts, words) {
   const problem = h("div");
-  const remover = h("button", {type: "button", class: "danger-quiet", onclick: () => remove(of, problem)}, "Delete …");
+  const remover = h("button", {type: "button", class: "danger-quiet", onclick: () => remove(of, remover, problem)}, "Delete …");
   fill(main,
     trail(of.name, of.version),
     h("div", {class: "head"}, h("h1", {}, of.name, h("span", {class: "version"}, ` version ${of.version}`)),

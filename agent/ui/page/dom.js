@@ -108,6 +108,24 @@ export function quoted(word) {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** Does what a button is for: meanwhile it says so, and neither it nor the others can be pressed. */
+export async function busy(button, word, action, others = []) {
+  const label = button.textContent;
+  const hadFocus = document.activeElement === button;
+  const all = [button, ...others];
+  all.forEach((b) => { b.disabled = true; });
+  button.setAttribute("aria-busy", "true");
+  button.textContent = word;
+  try {
+    return await action();
+  } finally {
+    all.forEach((b) => { b.disabled = false; });
+    button.removeAttribute("aria-busy");
+    button.textContent = label;
+    if (hadFocus && (document.activeElement ?? document.body) === document.body) button.focus();
+  }
+}
+
 /** A message with what to do about it. */
 export function trouble(message, hint) {
   return h("div", {class: "strip bad", role: "alert"}, h("p", {}, message), hint ? h("p", {class: "hint"}, hint) : null);
