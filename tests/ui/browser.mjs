@@ -42,6 +42,14 @@ export async function run(story, options) {
   }
 }
 
+/** A real drag of what lies on the disk, or of other items. */
+export async function drop(page, paths, selector = ".dropzone", items = []) {
+  const box = await page.locator(selector).boundingBox();
+  const devtools = await page.context().newCDPSession(page);
+  const event = {x: box.x + box.width / 2, y: box.y + box.height / 4, data: {items, files: paths, dragOperationsMask: 1}};
+  for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", {type, ...event});
+}
+
 /** The card of a session. */
 export function card(page, name) {
   return page.locator("article.session", {has: page.locator("h2", {hasText: name})});

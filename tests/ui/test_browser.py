@@ -20,7 +20,7 @@ def test_a_folder_of_the_browser(ui, grid, tmp_path, how):
     folder = tmp_path / "My Set"
     folder.mkdir()
     mixed_tree(folder)
-    seen = ui.case("browser", how=how, path=str(folder), counted="59 files" if how == "input" else "60 files", name="from-browser",
+    seen = ui.case("browser", how=how, path=str(folder), counted="59 files, 72 MiB" if how == "input" else "59 files, 1 empty folder, 72 MiB", name="from-browser",
                    source="browser:My%20Set")
     assert seen["proposed"] == "myset"
     assert seen["after"]["bytes"] == bytes_of(folder)  # each byte is read once
@@ -38,6 +38,16 @@ def iso(ms):
     import datetime
     t = datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
     return t.strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03}"
+
+
+def test_what_is_given_right_and_wrong(ui, grid, tmp_path):
+    (tmp_path / "set").mkdir()
+    mixed_tree(tmp_path / "set")
+    (tmp_path / "empty").mkdir()
+    write(tmp_path, "taken/x.txt", "x")
+    grid.create(tmp_path / "set", "--name", "taken")
+    ui.case("given", home=str(tmp_path))
+    assert grid.published("taken") == [1, 2]
 
 
 def test_one_file_of_the_browser(ui, grid, tmp_path):

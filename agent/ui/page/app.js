@@ -47,8 +47,16 @@ function showCount() {
   fill(badge, String(n), h("span", {class: "visually-hidden"}, " running"));
 }
 
+/** A file that is dropped beside where it belongs is not opened in place of the page, and of its uploads. */
+function keepPage(e) {
+  if (e.defaultPrevented || !e.dataTransfer?.types.includes("Files")) return;
+  e.preventDefault();
+  e.dataTransfer.dropEffect = "none";
+}
+
 addEventListener("hashchange", () => { if (show()) main.focus({preventScroll: true}); });
 document.querySelector(".skip").addEventListener("click", (e) => { e.preventDefault(); main.focus(); });
+for (const type of ["dragover", "drop"]) addEventListener(type, keepPage);
 onSessions(showCount);
 on("online", (isOnline) => { document.getElementById("offline").hidden = isOnline; });
 connect();

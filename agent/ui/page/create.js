@@ -1,8 +1,8 @@
 // A new datastore: from this machine, from the browser, or from a URL.
 
 import {linkTo} from "./address.js";
-import {getJson, launch} from "./api.js";
-import {field, fill, files, h, say, sayThere, size, trouble} from "./dom.js";
+import {follow, getJson, launch} from "./api.js";
+import {busy, count, field, fill, files, h, say, sayThere, size, trouble} from "./dom.js";
 import {upload} from "./drop.js";
 import {fromDrop, fromInput} from "./listing.js";
 import {machineSource} from "./machine.js";
@@ -12,23 +12,32 @@ const KINDS = [["machine", "From this machine"], ["browser", "From the browser"]
 
 // ---- the name ----
 
-/** A name that is checked as one types, by the rules of the program. */
-function nameField() {
+/** A name that is checked as one types, by the rules of the program; remark() tells more of a good one. */
+function nameField(remark) {
   const input = h("input", {type: "text", autocomplete: "off", spellcheck: "false", required: true, maxlength: "128"});
-  const verdict = h("p", {class: "note", role: "status"});
+  const verdict = h("p", {class: "note", role: "status", id: "name-verdict"});
   const element = field("Name", input);
   let isOurs = true, turn = 0; // ours: proposed, not typed
   element.append(verdict);
+  input.setAttribute("aria-describedby", verdict.id);
 
-  async function check() {
+  function tell(text, isBad) {
+    if (verdict.textContent !== text) verdict.textContent = text;
+    verdict.classList.toggle("bad-text", isBad);
+    input.setAttribute("aria-invalid", String(isBad));
+  }
+
+  /** Whether it is a name.  None is no fault as long as one has not said to be done. */
+  async function check(isDone = false) {
     const mine = ++turn;
-    const answer = input.value === "" ? {valid: false, error: ""}
-      : await getJson("name", {name: input.value}).catch((e) => ({valid: false, error: e.message}));
-    if (mine !== turn) return;
-    input.setAttribute("aria-invalid", String(!answer.valid && input.value !== ""));
-    input.setCustomValidity(answer.valid ? "" : answer.error || "a name is needed");
-    verdict.textContent = answer.valid ? "" : answer.error;
-    verdict.classList.toggle("bad-text", !answer.valid);
+    const given = input.value;
+    const answer = given === "" ? {valid: false, error: isDone ? "a datastore needs a name" : ""}
+      : await getJson("name", {name: given}).catch((e) => ({valid: false, error: e.message}));
+    if (mine !== turn) return answer.valid;
+    tell(answer.valid ? "" : answer.error, !answer.valid && answer.error !== "");
+    const more = answer.valid && !isDone ? await remark(given) : "";
+    if (mine === turn && more) tell(more, false);
+    return answer.valid;
   }
 
   input.addEventListener("input", () => { isOurs = input.value === ""; check(); });
@@ -41,6 +50,26 @@ function nameField() {
       input.value = answer.valid ? answer.name : "";
       check();
     },
+  };
+}
+
+/** The names that a cluster has, asked for once. */
+function namesOf() {
+  const known = new Map();
+  const aborter = new AbortController();
+
+  async function ask(cluster) {
+    const names = new Set();
+    await follow("datastores", {cluster}, (d) => { if (d.name) names.add(d.name); }, {signal: aborter.signal}).catch(() => {});
+    return names;
+  }
+
+  return {
+    of(cluster) {
+      if (!known.has(cluster)) known.set(cluster, ask(cluster));
+      return known.get(cluster);
+    },
+    end: () => aborter.abort(),
   };
 }
 
@@ -66,7 +95,7 @@ function optionFields() {
   }, () => { clusterField.hidden = true; });
 
   return {
-    element, clusterField,
+    element, cluster, clusterField,
     show(kind) {
       excludeField.hidden = linksField.hidden = kind !== "machine";
     },
@@ -85,7 +114,7 @@ function optionFields() {
 function browserSource(changed) {
   const folderInput = h("input", {type: "file", webkitdirectory: true, class: "visually-hidden", "aria-label": "Choose a folder of this browser"});
   const fileInput = h("input", {type: "file", class: "visually-hidden", "aria-label": "Choose a file of this browser"});
-  const chosen = h("p", {class: "chosen", role: "status", hidden: true});
+  const chosen = h("div", {class: "chosen", hidden: true});
   const zone = h("div", {class: "dropzone"},
     h("p", {}, h("strong", {}, "Drop a folder or file here")),
     h("p", {class: "note"}, "Of any size. It goes in slices through the program on this machine; keep the page open until it is done. " +
@@ -93,35 +122,52 @@ function browserSource(changed) {
     h("div", {class: "row center"},
       h("button", {type: "button", onclick: () => folderInput.click()}, "Choose a folder"),
       h("button", {type: "button", onclick: () => fileInput.click()}, "Choose a file")), folderInput, fileInput);
-  let listing = null;
+  let listing = null, turn = 0;
 
   function show(l, isWhole) {
+    const folders = l.entries.length - l.files;
     chosen.hidden = false;
-    fill(chosen, h("strong", {}, l.label), h("br"), `${files(l.files)}, ${size(l.bytes)}${isWhole ? "" : " so far …"}`);
+    fill(chosen, h("strong", {}, l.title), h("br"), files(l.files), folders ? `, ${count(folders, "empty folder", "empty folders")}` : null,
+         `, ${size(l.bytes)}${isWhole ? "" : " so far …"}`, isWhole && l.files === 0 ? ": there is no file in it." : null);
   }
 
   function take(l) {
-    if (!l) return;
+    turn++;
     listing = l;
     show(l, true);
     say(chosen.textContent);
     changed({ready: true, name: {source: `/${l.label}`, folder: l.isFolder}});
   }
 
-  zone.addEventListener("dragover", (e) => { e.preventDefault(); zone.classList.add("over"); });
-  zone.addEventListener("dragleave", () => zone.classList.remove("over"));
-  zone.addEventListener("drop", async (e) => {
-    e.preventDefault();
-    zone.classList.remove("over");
+  function refuse(message, hint) {
+    chosen.hidden = false;
+    fill(chosen, trouble(message, hint));
+    changed({ready: false});
+  }
+
+  async function takeDrop(items) {
+    const mine = ++turn;
     let drawn = 0;
     try {
-      take(await fromDrop(e.dataTransfer.items, (l) => {
-        if (performance.now() - drawn > 150) { drawn = performance.now(); show(l, false); }
-      }));
+      const l = await fromDrop(items, (some) => {
+        if (mine !== turn || performance.now() - drawn <= 150) return;
+        drawn = performance.now();
+        show(some, false);
+      });
+      if (mine !== turn) return;
+      if (l) take(l);
+      else refuse("What was dropped is neither a file nor a folder.", "Drop it from a file manager, or choose it below.");
     } catch (error) {
-      chosen.hidden = false;
-      fill(chosen, trouble(`The browser cannot read what was dropped: ${error.message}`));
+      if (mine === turn) refuse(`The browser cannot read what was dropped: ${error.message}`, "Look whether you may read all of it, then drop it again.");
     }
+  }
+
+  zone.addEventListener("dragover", (e) => { e.preventDefault(); zone.classList.add("over"); });
+  zone.addEventListener("dragleave", (e) => { if (!zone.contains(e.relatedTarget)) zone.classList.remove("over"); });
+  zone.addEventListener("drop", (e) => {
+    e.preventDefault();
+    zone.classList.remove("over");
+    takeDrop(e.dataTransfer.items);
   });
   for (const [input, isFolder] of [[folderInput, true], [fileInput, false]])
     input.addEventListener("change", () => { if (input.files.length) take(fromInput(input.files, isFolder)); });
@@ -134,16 +180,24 @@ function browserSource(changed) {
 
 // ---- a URL ----
 
+const SCHEMES = ["s3://", "https://", "http://"];
+
 function urlSource(changed) {
   const input = h("input", {type: "url", placeholder: "s3://bucket/folder/ or https://host/archive.tar.gz", spellcheck: "false", autocomplete: "off"});
   const noCopy = h("input", {type: "checkbox"});
   const noCopyLabel = h("label", {class: "check"}, noCopy, " Do not copy: refer to the objects where they are");
-  const note = h("p", {class: "note"}, "Of an s3:// folder every object is taken; an archive (.zip, .tar.gz) behind http or https is unpacked.");
+  const urlField = field("URL", input, "Of an s3:// folder every object is taken; an archive (.zip, .tar.gz) behind http or https is unpacked.");
+  const verdict = h("p", {class: "note bad-text", role: "status"});
+  urlField.append(verdict);
 
   function look() {
     const url = input.value.trim();
-    const isS3 = /^s3:\/\/[^/]+/i.test(url);
-    const isKnown = isS3 || /^https?:\/\/[^/]+/i.test(url);
+    const word = url.toLowerCase();
+    const isS3 = /^s3:\/\/[^/]+/.test(word);
+    const isKnown = isS3 || /^https?:\/\/[^/]+/.test(word);
+    const isOther = !SCHEMES.some((scheme) => word.startsWith(scheme) || scheme.startsWith(word));
+    verdict.textContent = isOther ? "It has to begin with s3://, https:// or http://." : "";
+    input.setAttribute("aria-invalid", String(isOther));
     noCopy.disabled = !isS3;
     if (!isS3) noCopy.checked = false;
     noCopyLabel.classList.toggle("off", !isS3);
@@ -153,7 +207,7 @@ function urlSource(changed) {
   input.addEventListener("input", look);
   look();
   return {
-    element: h("div", {}, field("URL", input), noCopyLabel, note),
+    element: h("div", {}, urlField, noCopyLabel),
     start: (options) => launch("create", {...options, source: encodeURI(input.value.trim()), no_copy: noCopy.checked}),
     end() {},
   };
@@ -169,29 +223,29 @@ export function create(main, parts) {
   const kind = kindOf(parts);
   const tabs = h("nav", {class: "tabs", "aria-label": "Where the files are"}, KINDS.map(([k, text]) =>
     h("a", {href: linkTo("new", [k]), "aria-current": k === kind ? "page" : null}, text)));
-  const name = nameField();
   const options = optionFields();
+  const names = namesOf();
+  const name = nameField(async (given) => ((await names.of(options.cluster.value)).has(given)
+    ? `There is a datastore ${given} already: this becomes its next version, and the others stay.` : ""));
   const submit = h("button", {class: "primary", disabled: true}, "Create datastore");
   const problem = h("div");
-  const status = h("p", {class: "note", role: "status"});
   const second = h("section", {class: "panel", "aria-label": "Name and options", hidden: true});
   let isReady = false;
 
   const source = {machine: machineSource, browser: browserSource, url: urlSource}[kind]((change) => {
+    const isNew = change.ready && second.hidden;
     isReady = change.ready;
     second.hidden = !isReady;
     submit.disabled = !isReady;
     if (change.name) name.propose(change.name);
+    if (isNew) second.scrollIntoView({block: "nearest"});
   }, parts.slice(1));
   options.show(kind);
+  options.cluster.addEventListener("change", () => name.check());
 
-  const form = h("form", {novalidate: true, onsubmit: async (e) => {
-    e.preventDefault();
-    await name.check();
-    if (!isReady || !form.reportValidity()) { name.input.focus(); return; }
-    submit.disabled = true;
-    fill(problem);
-    status.textContent = "Starting …";
+  async function begin() {
+    if (!await name.check(true)) { name.input.focus(); return; }
+    if (!isReady || !form.reportValidity()) return;
     try {
       const begun = await source.start({...options.values(kind), name: name.input.value});
       if (begun.event === "unchanged") {
@@ -199,19 +253,25 @@ export function create(main, parts) {
         return;
       }
       sayThere(`${begun.name} is being made`);
-      location.hash = "#/sessions";
+      location.hash = linkTo("sessions");
     } catch (error) {
       fill(problem, trouble(error.message, error.hint));
-    } finally {
-      submit.disabled = false;
-      status.textContent = "";
     }
+  }
+
+  const form = h("form", {novalidate: true, onsubmit: (e) => {
+    e.preventDefault();
+    fill(problem);
+    busy(submit, "Starting …", begin).finally(() => { submit.disabled = !isReady; });
   }}, h("section", {class: "panel", "aria-label": "Source"}, source.element), second);
 
-  fill(second, name.element, options.clusterField, options.element, problem, h("div", {class: "row"}, submit, status));
+  fill(second, name.element, options.clusterField, options.element, problem, h("div", {class: "row"}, submit));
   fill(main, h("div", {class: "head"}, h("h1", {}, "New datastore")), tabs, form);
   return {
-    leave: () => source.end(),
+    leave() {
+      source.end();
+      names.end();
+    },
     /** To another folder of this machine: what was chosen and typed stays. */
     move(to) {
       if (kind !== "machine" || kindOf(to) !== kind) return false;

@@ -16,24 +16,26 @@ export function comparePaths(a, b) {
 
 export class Listing {
   constructor(label, isFolder) {
-    this.label = label;
+    this.label = this.title = label;
     this.isFolder = isFolder;
     this.entries = []; // {path, file, entry}; without either: an empty folder
     this.bytes = 0;
+    this.files = 0;
   }
 
   add(path, file, entry) {
     this.entries.push({path, file, entry});
-    if (file) this.bytes += file.size;
-  }
-
-  get files() {
-    return this.entries.length;
+    if (!file) return;
+    this.bytes += file.size;
+    this.files++;
   }
 
   sort() {
     this.entries.sort((a, b) => comparePaths(a.path, b.path));
-    this.entries = this.entries.filter((e, i, all) => i === 0 || all[i - 1].path !== e.path);
+    const all = this.entries;
+    this.entries = [];
+    this.bytes = this.files = 0;
+    all.forEach((e, i) => { if (i === 0 || all[i - 1].path !== e.path) this.add(e.path, e.file, e.entry); });
   }
 
   /** Where the first entry behind `path` stands. */
@@ -109,12 +111,13 @@ async function walk(listing, entry, path, progress) {
   for (const folder of folders) await walk(listing, folder, prefix + folder.name, progress);
 }
 
-/** To be called from the event itself: what was dropped can only be asked for then. */
+/** To be called from the event itself: what was dropped can only be asked for then.  null: no file, no folder. */
 export function fromDrop(items, progress) {
   const entries = Array.from(items).map((i) => i.webkitGetAsEntry?.()).filter(Boolean);
   if (entries.length === 0) return Promise.resolve(null);
   const isOne = entries.length === 1;
   const listing = new Listing(entries[0].name, entries[0].isDirectory || !isOne);
+  listing.title = isOne ? listing.label : `${listing.label} and ${entries.length - 1} more`;
   return (async () => {
     for (const entry of entries)
       await walk(listing, entry, isOne && entry.isDirectory ? "" : entry.name, progress);

@@ -1,20 +1,12 @@
 // From the browser: a folder or file is dropped, or chosen, and uploaded; after a reload in the middle the same is
 // chosen again.
 
-import {args, assert, card, run, waitForState} from "../browser.mjs";
+import {args, assert, card, drop, run, waitForState} from "../browser.mjs";
 
-/** A real drag of what lies on the disk. */
-async function drop(page, context, path) {
-  const box = await page.locator(".dropzone").boundingBox();
-  const devtools = await context.newCDPSession(page);
-  const event = {x: box.x + box.width / 2, y: box.y + 20, data: {items: [], files: [path], dragOperationsMask: 1}};
-  for (const type of ["dragEnter", "dragOver", "drop"]) await devtools.send("Input.dispatchDragEvent", {type, ...event});
-}
-
-async function choose(page, context) {
+async function choose(page) {
   await page.getByRole("link", {name: "New", exact: true}).click();
   await page.getByRole("link", {name: "From the browser"}).click();
-  if (args.how === "drop") await drop(page, context, args.path);
+  if (args.how === "drop") await drop(page, [args.path]);
   else await page.getByLabel(args.how === "file" ? "Choose a file of this browser" : "Choose a folder of this browser").setInputFiles(args.path);
   await page.locator(".chosen").getByText(args.counted).waitFor({timeout: 60000});
   await page.waitForFunction(() => document.querySelector("form input[required]").value !== "");
@@ -37,14 +29,14 @@ async function done(page) {
 await run(async (page, context) => {
   const seen = {};
   page.on("dialog", (dialog) => dialog.accept());
-  seen.proposed = await choose(page, context);
+  seen.proposed = await choose(page);
   if (args.reload) {
     // Some of it is stored for certain, and not all.
     await page.waitForFunction((n) => Number(document.querySelector("article.session .figures")?.textContent.match(/(\d+) of \d+ files/)?.[1]) >= n, args.reload, {timeout: 60000});
     seen.before = await served(page);
     await page.reload();
     await page.getByText("The page with its files is closed").waitFor();
-    await choose(page, context);
+    await choose(page);
   }
   if (args.close) {
     await page.waitForFunction((n) => Number(document.querySelector("article.session .figures")?.textContent.match(/(\d+) of \d+ files/)?.[1]) >= n, args.close, {timeout: 60000});
@@ -54,7 +46,7 @@ await run(async (page, context) => {
     await card(other, args.name).locator(".chip", {hasText: "paused"}).waitFor({timeout: 60000});
     await card(other, args.name).getByText("the page with its files was closed").waitFor();
     assert(await card(other, args.name).getByRole("button", {name: "Resume"}).isHidden(), "it cannot go on without its files");
-    await choose(other, context);
+    await choose(other);
     await done(other);
     seen.after = await served(other);
     return seen;
