@@ -1,6 +1,7 @@
 """The page, driven in a browser, over the embedded store."""
 
 import hashlib
+import json
 
 from gridtest import MIB, REPO, mixed_tree, write, write_random
 
@@ -61,6 +62,12 @@ def test_what_a_button_has_done_stands_near_it(ui, grid, tree, tmp_path):
 
 def test_a_login_to_where_nothing_answers(ui):
     ui.case("dead", endpoint="http://127.0.0.1:1")
+
+
+def test_a_cluster_that_cannot_be_asked(start_ui, grid):
+    write(grid.home, "config/grid/config.json", json.dumps(
+        {"format": 1, "last_login": "lab", "clusters": {"lab": {"store": "s3://bucket/sets", "endpoint": "http://127.0.0.1:1"}}}))
+    start_ui().case("nokeys", cluster="lab")
 
 
 def slow_session(grid, tree, slow, name):

@@ -1,6 +1,6 @@
 // Where datastores are kept, and the keys to it.
 
-import {act, follow, on, problemOf} from "./api.js";
+import {act, ApiError, follow, on, problemOf} from "./api.js";
 import {arrange, ask, busy, field, fill, h, say, trouble} from "./dom.js";
 import {clusters} from "./store.js";
 
@@ -67,6 +67,19 @@ function cardOf(c, result, attempt) {
 
 // ---- logging in ----
 
+const LABELS = {"--store": "Store", "--endpoint": "Endpoint", "--cluster": "Name here", "--username": "Access key id",
+                "--key": "Secret access key", "--profile": "AWS profile", "--region": "Region", "--ca-file": "Certificates to trust"};
+
+/** What the command says of its options, of the fields that stand for them. */
+function ofFields(error) {
+  const named = (text) => text.replace(/--[a-z-]+/g, (option) => (LABELS[option] ? `“${LABELS[option]}”` : option));
+  return new ApiError(named(error.message), named(error.hint ?? ""), error.kind);
+}
+
+function logIn(values) {
+  return act("clusters/login", values).catch((error) => { throw ofFields(error); });
+}
+
 function loginForm(attempt) {
   const inputs = {
     cluster: h("input", {type: "text", autocomplete: "off", spellcheck: "false", placeholder: "lab"}),
@@ -86,7 +99,7 @@ function loginForm(attempt) {
     const values = Object.fromEntries(Object.entries(inputs).map(([key, input]) => [key, input.value.trim()]));
     values.key = inputs.key.value;
     status.textContent = "The keys are being tried; a server that does not answer is given up after a while.";
-    const isGood = await attempt(button, "Logging in …", () => act("clusters/login", values), result);
+    const isGood = await attempt(button, "Logging in …", () => logIn(values), result);
     inputs.key.value = "";
     if (isGood) form.reset();
     status.textContent = "";

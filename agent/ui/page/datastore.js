@@ -119,7 +119,7 @@ function fileBrowser(of) {
   }
 
   more.addEventListener("click", load);
-  return {element: h("section", {class: "panel", "aria-label": "Files"}, h("h2", {}, "Files"), crumbs, problem, table,
+  return {element: h("section", {class: "panel files-part", "aria-label": "Files"}, h("h2", {}, "Files"), crumbs, problem, table,
                      h("div", {class: "row"}, more, note)),
           open,
           focus: () => crumbs.lastElementChild.focus(),
@@ -222,7 +222,7 @@ function fact(label, ...value) {
 function facts(of) {
   return h("dl", {class: "facts"},
     fact("Files", `${files(of.files)}${of.symlinks ? `, ${count(of.symlinks, "link", "links")}` : ""}${of.directories ? `, ${count(of.directories, "empty folder", "empty folders")}` : ""}`),
-    fact("Size", `${size(of.size)} (${count(of.size, "byte", "bytes")})`),
+    fact("Size", size(of.size) + (of.size < 1024 ? "" : ` (${count(of.size, "byte", "bytes")})`)),
     fact("Created", when(of["created at"])),
     fact("Cluster", of.cluster),
     fact("Source", h("code", {}, decodeSource(of.source))),
@@ -273,9 +273,9 @@ function layOut(main, of, parts, words) {
     h("div", {class: "head"}, h("h1", {}, of.name, h("span", {class: "version"}, ` version ${of.version}`)),
       h("div", {class: "row"}, h("span", {class: `chip ${of.status}`}, of.status), remover)),
     problem,
-    h("div", {class: "columns"},
-      h("div", {}, h("section", {class: "panel", "aria-label": "Facts"}, facts(of)), parts.verification.element, commands(of, words)),
-      h("div", {}, parts.files.element)));
+    h("div", {class: "columns version-parts"},
+      h("section", {class: "panel", "aria-label": "Facts"}, facts(of)), parts.verification.element, parts.files.element,
+      commands(of, words)));
 }
 
 export function datastore(main, address) {

@@ -23,7 +23,7 @@ function rowOf(d) {
     h("td", {class: "number", "data-label": "Version"}, String(d.version)),
     h("td", {class: "number", "data-label": "Size"}, isWhole ? size(d.size) : "–"),
     h("td", {class: "number", "data-label": "Files"}, isWhole ? Number(d.files).toLocaleString("en") : "–"),
-    cell("Created", when(d["created at"])),
+    h("td", {class: "date", "data-label": "Created"}, when(d["created at"])),
     cell("Status", h("span", {class: `chip ${d.status}`}, d.status)));
 }
 
@@ -45,7 +45,11 @@ export function datastores(main) {
     body);
   const note = h("p", {class: "note", role: "status"});
   const problem = h("div");
-  let found = [], current = "", aborter = null, timer = null;
+  const nothing = h("div", {class: "empty", hidden: true},
+    h("p", {}, h("strong", {}, "There are no datastores yet.")),
+    h("p", {class: "note"}, "A datastore keeps the files of a folder, an archive or a bucket, as versions that never change."),
+    h("a", {class: "button primary", href: linkTo("new")}, "Make the first"));
+  let found = null, current = "", aborter = null, timer = null; // found: null as long as the cluster has not said
 
   const rows = new Map(); // what a row shows -> the row, so that those that do not change stay
 
@@ -59,25 +63,30 @@ export function datastores(main) {
     return chosen.value === "*" ? null : chosen.value || current;
   }
 
+  function summary(shown, all) {
+    if (shown.length !== all.length) return `${count(shown.length, "datastore matches", "datastores match")}`;
+    return found || problem.firstChild ? "" : "Looking …";
+  }
+
   function draw() {
-    const known = new Set(found.map((d) => `${d["cluster id"]}/${d.name}:${d.version}`));
-    const all = found.concat(unfinished(wantedCluster()).filter((d) => !known.has(`${d["cluster id"]}/${d.name}:${d.version}`)));
+    const listed = found ?? [];
+    const known = new Set(listed.map((d) => `${d["cluster id"]}/${d.name}:${d.version}`));
+    const all = listed.concat(unfinished(wantedCluster()).filter((d) => !known.has(`${d["cluster id"]}/${d.name}:${d.version}`)));
     const words = filter.value.trim().toLowerCase();
     const shown = all.filter((d) => d.name.toLowerCase().includes(words));
     shown.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : b.version - a.version));
     arrange(body, shown.map(keptRow));
     table.hidden = shown.length === 0;
     filter.hidden = all.length < 6 && !words;
-    if (all.length === 0)
-      fill(note, "There are no datastores yet. ", h("a", {href: "#/new"}, "Make one"), ".");
-    else
-      fill(note, shown.length === all.length ? "" : `${count(shown.length, "datastore matches", "datastores match")}`);
+    nothing.hidden = !found || all.length > 0;
+    note.textContent = summary(shown, all);
   }
 
   async function load() {
     aborter?.abort();
     const mine = aborter = new AbortController();
     const next = [];
+    let isWhole = true;
     table.setAttribute("aria-busy", "true");
     try {
       const wanted = chosen.value === "*" ? {global: true} : {cluster: chosen.value};
@@ -85,12 +94,17 @@ export function datastores(main) {
       fill(problem);
     } catch (error) {
       if (error.name === "AbortError") return;
-      fill(problem, trouble(error.message, error instanceof ApiError ? error.hint : ""));
+      fill(problem, trouble(error.message, error instanceof ApiError ? error.hint : ""), whereTo());
+      isWhole = false;
     }
     if (mine !== aborter) return;
     table.removeAttribute("aria-busy");
-    found = next;
+    if (isWhole || next.length > 0) found = next; // else what was there may still be
     draw();
+  }
+
+  function whereTo() {
+    return h("p", {}, "What is stored is not lost. ", h("a", {href: linkTo("clusters")}, "Check the cluster"), " to see what is wrong.");
   }
 
   function loadSoon() {
@@ -112,11 +126,9 @@ export function datastores(main) {
     h("div", {class: "head"}, h("h1", {}, "Datastores"),
       h("div", {class: "row"}, filter, h("label", {class: "inline", hidden: true}, "Cluster ", chosen),
         h("a", {class: "button primary", href: "#/new"}, "New datastore"))),
-    problem, table, note);
-  fill(note, "Looking …");
-  table.hidden = true;
-  filter.hidden = true;
-  chosen.addEventListener("change", load);
+    problem, nothing, table, note);
+  draw();
+  chosen.addEventListener("change", () => { found = null; fill(problem); draw(); load(); });
   filter.addEventListener("input", draw);
   load();
   loadClusters();

@@ -1,7 +1,7 @@
 // The source of a new datastore that lies on this machine: its folders, of which one or a file is chosen.  The folder
 // that is looked at stands in the address.
 
-import {linkTo} from "./address.js";
+import {linkTo, plain} from "./address.js";
 import {follow, getJson, launch, Ref} from "./api.js";
 import {fill, files, h, say, size, trouble, when} from "./dom.js";
 
@@ -94,7 +94,10 @@ export function machineSource(changed, parts) {
     } catch (error) {
       if (mine !== turn) return false;
       fill(problem, trouble(error.message, error.hint));
-      if (!at) fill(list);
+      if (!at) {
+        typed.value = plain(ref);
+        fill(list, h("li", {}, h("a", {class: "folder", href: linkOf("/")}, h("span", {class: "name"}, "Begin at the root folder"))));
+      }
     }
     list.removeAttribute("aria-busy");
     take.disabled = false;

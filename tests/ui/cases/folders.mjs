@@ -95,6 +95,14 @@ async function machine(page) {
   await page.goBack();
   await at(page, args.tree.split("/").at(-1));
 
+  // A link to what is not there names it, and leads on.
+  await page.goto(`${new URL(page.url()).origin}/#/new/machine${args.tree}/gone`);
+  await page.reload();
+  await page.getByRole("alert").getByText("gone: No such file or directory").waitFor();
+  assert(await path.inputValue() === `${args.tree}/gone`, await path.inputValue());
+  await list.getByRole("link", {name: "Begin at the root folder"}).click();
+  await at(page, "/");
+
   // The path that is typed is the one that is chosen, with or without Enter.
   await path.fill(`${args.tree}/many`);
   await page.getByRole("button", {name: "Choose this folder"}).click();
