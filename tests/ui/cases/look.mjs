@@ -28,8 +28,19 @@ await run(async (page) => {
     seen.filename = download.suggestedFilename();
   }
 
-  await page.getByRole("button", {name: "Delete …"}).click();
-  const dialog = page.getByRole("dialog");
+  // The dialog keeps the focus, Escape closes it and gives the focus back.
+  const remover = page.getByRole("button", {name: "Delete …"}), dialog = page.getByRole("dialog");
+  await remover.click();
+  await dialog.getByRole("textbox").and(page.locator(":focus")).waitFor();
+  for (let i = 0; i < 6; i++) {
+    await page.keyboard.press("Tab");
+    assert(await page.evaluate(() => document.activeElement === document.body || document.activeElement.closest("dialog") !== null), "the focus has left the dialog");
+  }
+  await page.keyboard.press("Escape");
+  await dialog.waitFor({state: "detached"});
+  await remover.and(page.locator(":focus")).waitFor();
+
+  await remover.click();
   const yes = dialog.getByRole("button", {name: "Delete", exact: true});
   await dialog.getByRole("textbox").fill(`${args.name}x`);
   assert(await yes.isDisabled(), "it cannot be deleted by another name");
