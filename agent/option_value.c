@@ -96,6 +96,19 @@ static int store_size(struct options *o, const struct option_spec *spec,
     return 0;
 }
 
+static int store_rate(struct options *o, const struct option_spec *spec,
+                      const char *value, struct error *err)
+{
+    uint64_t bytes = 0;
+
+    if (strcmp(value, "none") != 0 &&
+        (text_parse_size(value, &bytes) != 0 || bytes == OPTIONS_NO_LIMIT))
+        return refuse(spec, value,
+                      "bytes a second (K, M, G and T are understood), or none", err);
+    *(uint64_t *)field(o, spec) = bytes > 0 ? bytes : OPTIONS_NO_LIMIT;
+    return 0;
+}
+
 static int store_duration(struct options *o, const struct option_spec *spec,
                           const char *value, struct error *err)
 {
@@ -159,6 +172,8 @@ int option_value_store(struct options *o, const struct option_spec *spec,
         return store_jobs(o, spec, value, err);
     case OPTION_SIZE:
         return store_size(o, spec, value, err);
+    case OPTION_RATE:
+        return store_rate(o, spec, value, err);
     case OPTION_DURATION:
         return store_duration(o, spec, value, err);
     case OPTION_SYMLINKS:

@@ -49,6 +49,7 @@ enum command {
 };
 
 enum { OPTIONS_POSITIONALS_MAX = 2, OPTIONS_JOBS_MAX = 1024 };
+#define OPTIONS_NO_LIMIT UINT64_MAX
 
 struct options {
     enum command command;
@@ -74,7 +75,7 @@ struct options {
     uint64_t give_up_after_ms; /* 0: not given */
     uint64_t presign_ms;       /* url; 0: not given */
     uint64_t max_extracted;    /* 0: not given */
-    uint64_t bwlimit;          /* bytes a second; 0: none */
+    uint64_t bwlimit; /* bytes a second, or OPTIONS_NO_LIMIT; 0: not given */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */
     uint64_t port;             /* ui; 0: one that is free */

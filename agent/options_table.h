@@ -18,6 +18,7 @@ enum option_kind {
     OPTION_NUMBER,   /* uint64_t, at least 1 */
     OPTION_JOBS,     /* unsigned, 1 to OPTIONS_JOBS_MAX */
     OPTION_SIZE,     /* uint64_t, in bytes, at least 1 */
+    OPTION_RATE,     /* uint64_t, bytes a second; "0", "none": OPTIONS_NO_LIMIT */
     OPTION_DURATION, /* uint64_t, in ms, at least 1 */
     OPTION_SYMLINKS,
     OPTION_EXCLUDE,

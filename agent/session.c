@@ -327,7 +327,7 @@ static void start_report(struct session *s)
     s->status.socket = (char *)control_path(s->control);
     s->status.version = s->own.version;
     s->status.pid = getpid();
-    s->status.limit = s->q->options->bwlimit;
+    s->status.limit = s->limit;
     s->status.started_ms = agent_clock_ms();
     s->report = report_start(&s->agent, s->console, &s->status, s->files.status);
     report_set_source(s->report, s->access.store);
@@ -348,7 +348,7 @@ static void wait_as_told(struct session *s, struct store_options *out)
 
     *out = (struct store_options){
         .jobs = o->jobs,
-        .send_rate = o->bwlimit,
+        .send_rate = s->limit,
         .first_contact_ms =
             o->give_up_after_ms > 0 ? o->give_up_after_ms : SESSION_FIRST_CONTACT_MS,
         .outage_ms = o->give_up_after_ms,
@@ -356,6 +356,34 @@ static void wait_as_told(struct session *s, struct store_options *out)
         .away = on_away,
         .away_ctx = s,
     };
+}
+
+/* `resume` goes on under the limit that the last run had in the end, unless it names
+ * another. */
+static void choose_limit(struct session *s)
+{
+    uint64_t asked = s->q->options->bwlimit;
+    struct session_status last;
+    struct error ignored;
+
+    s->limit = asked == OPTIONS_NO_LIMIT ? 0 : asked;
+    if (asked != 0 || !s->q->is_resume)
+        return;
+    if (session_status_read(&last, s->files.status, &ignored) == 0)
+        s->limit = last.limit;
+    session_status_free(&last);
+    s->is_limit_kept = s->limit > 0;
+}
+
+static void tell_kept_limit(struct session *s)
+{
+    struct text message = {0};
+
+    text_add(&message, "at most ");
+    text_add_size(&message, s->limit);
+    text_add(&message, " are sent a second, as before; --bwlimit none lifts that");
+    session_warn(s, "limit_kept", NULL, text_string(&message));
+    text_free(&message);
 }
 
 static int open_store(struct session *s, struct error *err)
@@ -477,6 +505,8 @@ static int session_begin(struct session *s, struct error *err)
     shape_format(o, &s->shape);
     session_files_init(&s->files, paths_of(s->q->paths, PATHS_SESSIONS), s->name,
                        store_url(s->agent.store), s->place.url);
+    choose_limit(s);
+    store_set_send_rate(s->agent.store, s->limit);
     if (look_first(s, err) != 0)
         return -1;
     return session_open(s, err);
@@ -494,6 +524,8 @@ static void session_announce(struct session *s)
     start_report(s);
     if (!s->is_published) /* else it is not known yet which version this will be */
         session_tell_begun(s);
+    if (s->is_limit_kept)
+        tell_kept_limit(s);
     if (!agent_store_verifies(&s->agent)) /* whoever owns a number has probed it */
         session_warn(s, "store_does_not_verify", NULL, agent_not_verified);
 }

@@ -360,15 +360,47 @@ def test_bwlimit_does_not_share_the_line_among_too_many(on_fake, grid, tree):  #
     place = on_fake()
     write_random(tree, "large", 64 * MIB)
     running = grid.start("datastore", "create", tree, "--json", "--bwlimit", "3M")
-    parts = lambda: [e for e in place.s3.log(place.bucket) if e["op"] == "UploadPart"  # noqa: E731
-                     and place.is_data(e["key"])]
-    running.until(lambda: len(parts()) >= 2, "two parts acknowledged", 60)
+    running.until(lambda: len(parts_of(place)) >= 2, "two parts acknowledged", 60)
     running.send(signal.SIGTERM)
     assert running.wait(10).code == 75
-    done = parts()
-    at_once = [sum(e["start"] <= other["start"] < e["time"] for e in done) for other in done]
-    assert max(at_once) == 2, at_once
+    done = parts_of(place)
+    assert most_at_once(done) == 2
     assert len([e for e in done if e["status"] == 200]) >= 2
+
+
+def parts_of(place):
+    return [e for e in place.s3.log(place.bucket) if e["op"] == "UploadPart" and place.is_data(e["key"])]
+
+
+def most_at_once(done):
+    return max(sum(e["start"] <= other["start"] < e["time"] for e in done) for other in done)
+
+
+def test_resume_keeps_the_limit(on_fake, grid, tree):  # noqa: F811
+    """Of what was given to create; of another that resume names; and none, where that is said."""
+    def limit():
+        return grid("datastore", "status", "tree", "--json", code=0).events[0]["limit"]
+
+    def run_and_stop(*words):
+        running = grid.start("datastore", *words, "--json")
+        running.until_event("session")
+        running.send(signal.SIGTERM)
+        return [e["message"] for e in running.wait(10).events if e["event"] == "warning" and e["kind"] == "limit_kept"]
+
+    place = on_fake()
+    write_random(tree, "large", 64 * MIB)
+    assert run_and_stop("create", tree, "--bwlimit", "1M") == [] and limit() == MIB
+    said, = run_and_stop("resume")
+    assert "1 MiB" in said and "--bwlimit none" in said and limit() == MIB
+    assert run_and_stop("resume", "tree", "--bwlimit", "2M") == [] and limit() == 2 * MIB
+    running = grid.start("datastore", "resume", "tree", tree, "--json")
+    running.until(lambda: len(parts_of(place)) >= 2, "two parts acknowledged", 60)
+    running.send(signal.SIGKILL)
+    running.process.wait()
+    assert limit() == 2 * MIB and most_at_once(parts_of(place)) == 2
+    grid("datastore", "resume", "tree", "--bwlimit", "none", code=0)
+    assert limit() == 0
+    place.check("tree", tree)
 
 
 @pytest.mark.fast

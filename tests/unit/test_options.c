@@ -130,6 +130,33 @@ static void fills_all_of_create(void **state)
     free(line.text);
 }
 
+static void tells_no_limit_from_none_given(void **state)
+{
+    static const struct {
+        const char *line;
+        uint64_t bwlimit;
+    } all[] = {
+        {"grid datastore resume x", 0},
+        {"grid datastore resume x --bwlimit 0", OPTIONS_NO_LIMIT},
+        {"grid datastore resume x --bwlimit none", OPTIONS_NO_LIMIT},
+        {"grid datastore create x --bwlimit 10M", 10 << 20},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        struct options o;
+        struct error err;
+        struct line line;
+
+        cut(&line, all[i].line);
+        if (options_parse(&o, line.argc, line.argv, &err) != 0)
+            fail_msg("%s: %s", all[i].line, err.text);
+        assert_true(o.bwlimit == all[i].bwlimit);
+        options_free(&o);
+        free(line.text);
+    }
+}
+
 static void keeps_the_order_of_rules(void **state)
 {
     struct options o;
@@ -226,6 +253,7 @@ static const struct {
     {"grid datastore create . --part-size 0", {"--part-size"}},
     {"grid datastore create . --part-size 99999999999999T", {"--part-size"}},
     {"grid datastore create . --max-memory x", {"--max-memory"}},
+    {"grid datastore create . --bwlimit fast", {"--bwlimit", "\"fast\"", "10M"}},
     {"grid datastore create . --symlinks maybe",
      {"--symlinks", "follow, keep and skip"}},
     {"grid datastore create . --exclude-from /no/such", {"--exclude-from", "/no/such"}},
@@ -440,6 +468,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(understands),
         cmocka_unit_test(fills_all_of_create),
+        cmocka_unit_test(tells_no_limit_from_none_given),
         cmocka_unit_test(keeps_the_order_of_rules),
         cmocka_unit_test(reads_rules_from_a_file),
         cmocka_unit_test(refuses),
