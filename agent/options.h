@@ -75,7 +75,7 @@ struct options {
     uint64_t give_up_after_ms; /* 0: not given */
     uint64_t presign_ms;       /* url; 0: not given */
     uint64_t max_extracted;    /* 0: not given */
-    uint64_t bwlimit; /* bytes a second, or OPTIONS_NO_LIMIT; 0: not given */
+    uint64_t bwlimit;          /* bytes a second, or OPTIONS_NO_LIMIT; 0: not given */
     uint64_t version;          /* delete; 0: not given */
     uint64_t keep;             /* prune; at least 1 */
     uint64_t port;             /* ui; 0: one that is free */

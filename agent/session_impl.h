@@ -41,7 +41,7 @@ struct session {
     bool is_published;  /* found so: only the tidying up is left */
     uint64_t unchanged; /* the version that still holds the source: there is no session;
                            else 0 */
-    uint64_t limit; /* as it begins: bytes a second; 0: none */
+    uint64_t limit;     /* as it begins: bytes a second; 0: none */
     bool is_limit_kept; /* it is the last run's */
     struct report *report;
     struct session_status status;

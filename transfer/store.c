@@ -245,7 +245,7 @@ static bool is_line_full(const struct store *store)
 {
     uint64_t rate = store->options.send_rate;
 
-    return rate > 0 && store->kind->is_remote &&
+    return rate > 0 && store->kind->rate_changed != NULL &&
            store->payload_under_way >= rate * LINE_S;
 }
 

@@ -258,7 +258,7 @@ struct store_options {
     struct budget *budget;       /* of the chunks under way */
     unsigned jobs;               /* requests at once; 0: as many as they gain by */
     uint64_t connection_memory;  /* what their connections may take; 0: no bound */
-    uint64_t send_rate;          /* bytes a second to a remote store; 0: no limit */
+    uint64_t send_rate;          /* bytes a second of all bodies; 0: no limit */
     const struct s3_options *s3; /* s3:// only; NULL: all as it is without options */
 
     /* For how long may nobody answer, of a store that has never answered and of one

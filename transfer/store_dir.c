@@ -2,7 +2,7 @@
  * The file:// store.  The loop's thread only moves from step to step; every system call
  * is made by a worker, in dir_tree.c, dir_upload.c, dir_copy.c and dir_list.c.
  *
- *     put, part    READING --chunk--> WRITING --more--> READING
+ *     put, part    [IN LINE -->] READING --chunk--> WRITING --more--> [IN LINE -->] READING
  *                     |                  |
  *                     |                  +-- the last: synced and published --> end
  *                     +--- body failed, cancelled ---> UNDOING ---------------> end
@@ -14,8 +14,9 @@
  *                     +-- nothing more ---------------------------------------> end
  *     all others   ASKING -----------------------------------------------------> end
  *
- * READING and GIVING wait for the caller's body or sink, the others for a worker.  A
- * small file is one read and one trip to a worker.  A worker that fails cleans up
+ * READING and GIVING wait for the caller's body or sink, the others for a worker; in line
+ * is who has to wait for the limit (dir_pace.h).  A small file is one read and one trip to
+ * a worker.  A worker that fails cleans up
  * behind itself; UNDOING is for what fails between two of its trips.
  */
 #include <errno.h>
@@ -27,6 +28,7 @@
 #include "base/mem.h"
 #include "transfer/dir_copy.h"
 #include "transfer/dir_list.h"
+#include "transfer/dir_pace.h"
 #include "transfer/dir_upload.h"
 #include "transfer/dir_url.h"
 #include "transfer/store_impl.h"
@@ -36,10 +38,18 @@ enum {
     WHOLE_STEP = 4 << 20 /* of a body in memory: how soon a cancel is seen */
 };
 
+/* store->impl */
+struct dir_store {
+    struct dir_tree *tree;
+    struct dir_pace *pace;
+};
+
 struct attempt {
     struct store *store;
     struct store_op *op;
     struct dir_tree *tree;
+    struct dir_pace *pace;
+    struct dir_turn turn; /* put, part: in line, under a limit */
     struct work work;
     atomic_bool is_cancelled;
     struct error err;
@@ -214,24 +224,42 @@ static void on_body_read(void *ctx, const struct error *err)
         write_chunk(a);
 }
 
-static void send_next(struct attempt *a)
+static void send_some(struct attempt *a, size_t n)
 {
     struct body *body = a->op->body;
-    uint64_t left = body->size - a->position;
 
+    a->chunk.size = n;
     if (body->whole.data != NULL) {
         a->chunk.data = body->whole.data + a->position;
-        a->chunk.size = left < WHOLE_STEP ? (size_t)left : WHOLE_STEP;
         write_chunk(a);
         return;
     }
-    a->chunk = a->op->buffer.bytes;
-    if (a->chunk.size > left)
-        a->chunk.size = (size_t)left;
-    if (left > 0)
+    a->chunk.data = a->op->buffer.bytes.data;
+    if (n > 0)
         body->read(body, a->chunk, NULL, on_body_read, a);
     else
         write_chunk(a); /* an empty body */
+}
+
+static void on_turn(void *ctx, size_t n)
+{
+    send_some(ctx, n);
+}
+
+static void send_next(struct attempt *a)
+{
+    const struct body *body = a->op->body;
+    size_t n = body->whole.data != NULL ? WHOLE_STEP : a->op->buffer.bytes.size;
+
+    if (n > body->size - a->position)
+        n = (size_t)(body->size - a->position);
+    if (n > 0 && !a->op->is_claim) {
+        a->turn.come = on_turn;
+        a->turn.ctx = a;
+        n = dir_pace_take(a->pace, &a->turn, n);
+    }
+    if (!a->turn.is_waiting)
+        send_some(a, n);
 }
 
 /* ---- copies ---- */
@@ -547,10 +575,12 @@ static int check_key(const struct store_op *op, struct error *err)
 static void dir_attempt(struct store *store, struct store_op *op)
 {
     struct attempt *a = mem_new(1, sizeof *a);
+    const struct dir_store *dir = store->impl;
 
     a->store = store;
     a->op = op;
-    a->tree = store->impl;
+    a->tree = dir->tree;
+    a->pace = dir->pace;
     op->attempt = a;
     if (check_key(op, &a->err) != 0) {
         undo(a); /* nothing, but later */
@@ -584,15 +614,28 @@ static void dir_cancel(struct store *store, struct store_op *op)
 
     (void)store;
     atomic_store(&a->is_cancelled, true);
+    if (dir_pace_leave(a->pace, &a->turn))
+        undo_if_cancelled(a);
+}
+
+static void dir_rate_changed(struct store *store)
+{
+    const struct dir_store *dir = store->impl;
+
+    dir_pace_set_rate(dir->pace, store->options.send_rate);
 }
 
 static int dir_open(struct store *store, const char *url, struct error *err)
 {
+    struct dir_store *dir;
     char *path;
 
     if (dir_url_path(&path, url, err) != 0)
         return -1;
-    store->impl = dir_tree_new(path);
+    dir = mem_new(1, sizeof *dir);
+    dir->tree = dir_tree_new(path);
+    dir->pace = dir_pace_new(store->loop, store->options.send_rate);
+    store->impl = dir;
     store->limits = (struct store_limits){.put_max = UINT64_MAX / 2,
                                           .part_min = 1,
                                           .is_local = true,
@@ -620,8 +663,11 @@ static void on_close_work(void *ctx)
 static void dir_close(struct store *store)
 {
     struct closing *closing = mem_new(1, sizeof *closing);
+    struct dir_store *dir = store->impl;
 
-    closing->tree = store->impl;
+    closing->tree = dir->tree;
+    dir_pace_free(dir->pace);
+    free(dir);
     loop_work(store->loop, &closing->work, on_close_work, free, closing);
 }
 
@@ -633,5 +679,6 @@ const struct store_kind store_dir_kind = {
     .close = dir_close,
     .attempt = dir_attempt,
     .cancel = dir_cancel,
+    .rate_changed = dir_rate_changed,
     .end_list = free_cursor,
 };

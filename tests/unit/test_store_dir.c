@@ -607,6 +607,95 @@ static void abort_all_below(struct fixture *f, const char *prefix)
     store_items_free(&items);
 }
 
+/* ---- under a limit ---- */
+
+static struct store_op put_op(const char *key, struct made_body *body, bool *is_done)
+{
+    return (struct store_op){.verb = STORE_PUT,
+                             .key = key,
+                             .body = &body->body,
+                             .done = on_done,
+                             .ctx = is_done};
+}
+
+/* The bucket holds a twentieth of a second: what is read at once fits in there. */
+static void test_limit_is_kept_by_all_together(void **state)
+{
+    enum { RATE = 2 << 20, SIZE = 200000, N = 3 };
+    struct fixture *f = *state;
+    struct made_body bodies[N];
+    struct store_op ops[N];
+    bool is_done[N] = {false};
+    uint64_t begun_ms;
+
+    store_set_send_rate(f->store, RATE);
+    begun_ms = loop_now_ms(&f->loop);
+    for (unsigned i = 0; i < N; i++) {
+        char *key = (char *[]){"a", "b", "c"}[i];
+
+        bodies[i] = make_body(f, (uint8_t)(i + 1), SIZE);
+        ops[i] = put_op(key, &bodies[i], &is_done[i]);
+        store_start(f->store, &ops[i]);
+    }
+    for (unsigned i = 0; i < N; i++) {
+        loop_run_until(&f->loop, &is_done[i]);
+        assert_int_equal(ops[i].err.kind, ERROR_NONE);
+        assert_true(bodies[i].n_reads >= SIZE / (RATE / 20));
+        assert_made(f, ops[i].key, (uint8_t)(i + 1), SIZE);
+    }
+    assert_true((loop_now_ms(&f->loop) - begun_ms) * RATE / 1000 + RATE / 20 >=
+                N * SIZE);
+}
+
+/* At a byte a second: nothing would come of it in this test's life. */
+static void test_limit_that_is_lifted(void **state)
+{
+    struct fixture *f = *state;
+    struct made_body body = make_body(f, 1, 3 * STORE_CHUNK);
+    bool is_done = false;
+    struct store_op op = put_op("a", &body, &is_done);
+    struct store_op claim = {.verb = STORE_PUT, .key = "claim", .is_claim = true};
+    struct made_body record = make_body(f, 2, 700), empty = make_body(f, 3, 0);
+
+    store_set_send_rate(f->store, 1);
+    store_start(f->store, &op);
+    claim.body = &record.body;
+    assert_int_equal(run(f, &claim), ERROR_NONE);
+    store_set_send_rate(f->store, 0);
+    loop_run_until(&f->loop, &is_done);
+    assert_int_equal(op.err.kind, ERROR_NONE);
+    assert_made(f, "a", 1, 3 * STORE_CHUNK);
+
+    store_set_send_rate(f->store, 1);
+    claim = (struct store_op){.verb = STORE_PUT, .key = "empty", .body = &empty.body};
+    assert_int_equal(run(f, &claim), ERROR_NONE);
+    assert_text(f, "empty", "");
+}
+
+static void test_cancelled_in_line(void **state)
+{
+    struct fixture *f = *state;
+    struct made_body bodies[3];
+    struct store_op ops[3];
+    bool is_done[3] = {false};
+
+    store_set_send_rate(f->store, 100); /* lets three begin; none has its turn */
+    for (unsigned i = 0; i < 3; i++) {
+        bodies[i] = make_body(f, 1, 300);
+        ops[i] = put_op((char *[]){"a", "b", "c"}[i], &bodies[i], &is_done[i]);
+        store_start(f->store, &ops[i]);
+    }
+    while (budget_in_use(f->budget) < 3 * 300)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    for (unsigned i = 3; i-- > 0;) {
+        store_cancel(&ops[(i + 1) % 3]); /* the head, the middle, then the last */
+        loop_run_until(&f->loop, &is_done[(i + 1) % 3]);
+        assert_int_equal(ops[(i + 1) % 3].err.kind, ERROR_CANCELLED);
+        assert_int_equal(bodies[(i + 1) % 3].n_reads, 0);
+    }
+    assert_int_equal(n_below(f, ""), -1);
+}
+
 static void test_kill_in_mid_put_leaves_nothing_visible(void **state)
 {
     struct fixture *f = *state;
@@ -1621,6 +1710,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_one_of_a_hundred_wins, begin, end),
         cmocka_unit_test_setup_teardown(test_body_that_fails_leaves_nothing, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(test_limit_is_kept_by_all_together, begin, end),
+        cmocka_unit_test_setup_teardown(test_limit_that_is_lifted, begin, end),
+        cmocka_unit_test_setup_teardown(test_cancelled_in_line, begin, end),
         cmocka_unit_test_setup_teardown(test_kill_in_mid_put_leaves_nothing_visible,
                                         begin, end),
         cmocka_unit_test_setup_teardown(test_complete_over_another, begin, end),

@@ -87,7 +87,7 @@ function optionFields() {
   const linksField = field("Symbolic links", symlinks);
   const skipLabel = h("label", {class: "check"}, skip, " Publish without files that cannot be read");
   const element = h("details", {class: "options"}, h("summary", {}, "Options"), excludeField, linksField,
-    field("Limit in MiB a second", limit, "For stores that are not on this machine."), skipLabel);
+    field("Limit in MiB a second", limit), skipLabel);
 
   clusters().then((all) => {
     fill(cluster, all.map((c) => h("option", {value: c.name, selected: c.current}, `${c.name} (${c.store})`)));
