@@ -86,6 +86,17 @@ def test_a_session_of_a_terminal_is_paused_and_resumed(ui, grid, tree, slow):
     grid.check("begun-outside", tree)
 
 
+def test_the_limit_is_shown_and_kept(ui, grid, tree):
+    write_random(tree, "large", 48 * MIB)
+    running = grid.start("datastore", "create", tree, "--name", "limited", "--bwlimit", "2M", "--json")
+    running.until_event("session")
+    ui.case("limited", name="limited")
+    assert running.wait().code == 75
+    grid.check("limited", tree)
+    log = next(grid.sessions.glob("limited-*.log")).read_text()
+    assert "the limit is 1572864 bytes a second now" in log and "limit_kept" in log
+
+
 def test_a_session_is_given_up(ui, grid, tree, slow):
     slow_session(grid, tree, slow, "given-up")
     ui.case("sessions", name="given-up", source=str(tree), giveUp=True)

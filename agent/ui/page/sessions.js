@@ -75,14 +75,20 @@ async function discard(s) {
   await act("delete", {name: s.name, incomplete: true, cluster: s.cluster, confirm: s.name});
 }
 
+/** show() puts the limit in force into the field, but for one that is just being typed. */
 function limitForm(card) {
+  let shown = 0;
   const input = h("input", {type: "number", min: "0", step: "any", inputmode: "decimal", placeholder: "none",
                             "aria-label": "Limit in MiB a second"});
   const form = h("form", {class: "limit", onsubmit: (e) => {
     e.preventDefault();
     card.attempt(() => postJson("sessions/limit", {session: card.id, limit: Number(input.value) > 0 ? `${Math.max(1, Math.round(input.value * 1024))}K` : ""}));
   }}, h("label", {}, "Limit ", input, " MiB/s"), h("button", {class: "small"}, "Set"));
-  return form;
+  return {form, show(limit) {
+    if (limit === shown || document.activeElement === input) return;
+    shown = limit;
+    input.value = limit ? String(Number((limit / 2 ** 20).toPrecision(4))) : "";
+  }};
 }
 
 class Card {
@@ -107,7 +113,7 @@ class Card {
     this.element = h("article", {class: "panel session", "aria-label": `${s.name} version ${s.version}`},
       h("div", {class: "head"}, this.title, this.chip), this.source, this.bar, this.figures, this.more, this.waiting,
       h("div", {class: "two"}, this.graph.element, this.flight), this.problem,
-      h("div", {class: "row"}, this.pause, this.resume, this.limit, this.giveUp), this.log);
+      h("div", {class: "row"}, this.pause, this.resume, this.limit.form, this.giveUp), this.log);
     this.update(s);
   }
 
@@ -186,7 +192,8 @@ class Card {
     this.graph.draw(seen);
     this.pause.hidden = !s.running;
     this.resume.hidden = s.running || isDone(s) || isOfBrowser(s);
-    this.limit.hidden = !s.running || s.store.startsWith("file:");
+    this.limit.form.hidden = !s.running;
+    this.limit.show(s.limit);
     this.giveUp.hidden = isDone(s);
     if (isDone(s)) fill(this.problem, h("p", {}, h("a", {href: "#/" + ["datastore", s.cluster, s.name, s.version].map(encodeURIComponent).join("/")}, "Look at it")));
   }
