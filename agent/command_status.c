@@ -30,6 +30,11 @@ static void add_figures(struct text *text, const struct session_status *s)
     text_add_size(text, s->bytes_done);
     text_add(text, " of ");
     text_add_size(text, s->bytes_total);
+    if (session_json_goes_on(s) && s->bytes_in_flight > 0) {
+        text_add(text, ", ");
+        text_add_size(text, s->bytes_in_flight);
+        text_add(text, " on the way");
+    }
     if (session_json_goes_on(s) && s->reason[0] == '\0') {
         text_add(text, ", ");
         figure_add_rate(text, s->rate);

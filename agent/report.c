@@ -278,6 +278,14 @@ static enum progress_state state_of(const struct report *r)
     return STATE_UPLOADING;
 }
 
+/* Of what jobs are at, parts that are noted are done. */
+static uint64_t bytes_in_flight(const struct pipeline_progress *p)
+{
+    uint64_t noted = p->plan.part_bytes_stored;
+
+    return p->bytes_in_flight > noted ? p->bytes_in_flight - noted : 0;
+}
+
 static void take_figures(struct report *r, const struct pipeline_progress *p,
                          const struct store_counts *counts)
 {
@@ -291,6 +299,7 @@ static void take_figures(struct report *r, const struct pipeline_progress *p,
         s->scan_done = p->scan_done;
         r->parts = r->parts_before + p->parts;
     }
+    s->bytes_in_flight = bytes_in_flight(p);
     s->bytes_sent = counts->bytes_sent;
     s->retries = counts->retries + p->fetch_retries;
     update_rate(r, counts->bytes_sent + counts->bytes_copied);
@@ -329,14 +338,6 @@ static void tell_scan(struct report *r)
     console_event(r->console, &event);
 }
 
-/* Of what jobs are at, parts that are noted are done. */
-static uint64_t bytes_in_flight(const struct pipeline_progress *p)
-{
-    uint64_t noted = p->plan.part_bytes_stored;
-
-    return p->bytes_in_flight > noted ? p->bytes_in_flight - noted : 0;
-}
-
 static void tell_progress(struct report *r, const struct pipeline_progress *p,
                           const struct store_counts *counts)
 {
@@ -350,7 +351,7 @@ static void tell_progress(struct report *r, const struct pipeline_progress *p,
         .bytes_total = s->bytes_total,
         .bytes_sent = s->bytes_sent,
         .bytes_copied = counts->bytes_copied,
-        .bytes_in_flight = bytes_in_flight(p),
+        .bytes_in_flight = s->bytes_in_flight,
         .rate = s->rate,
         .eta_s = s->eta_s,
         .retries = s->retries,

@@ -48,6 +48,8 @@ static void add_figures(struct text *line, const struct session_status *s)
     json_line_u64(line, "bytes_done", s->bytes_done);
     json_line_u64(line, "bytes_total", s->bytes_total);
     json_line_u64(line, "bytes_sent", s->bytes_sent);
+    json_line_u64(line, "bytes_in_flight",
+                  session_json_goes_on(s) ? s->bytes_in_flight : 0);
     json_line_u64(line, "rate", s->rate);
     json_line_i64(line, "eta_s", s->eta_s);
     json_line_u64(line, "retries", s->retries);

@@ -73,6 +73,7 @@ static cJSON *format_status(const struct session_status *s)
     json_field_add_u64(object, "bytes_done", s->bytes_done);
     json_field_add_u64(object, "bytes_total", s->bytes_total);
     json_field_add_u64(object, "bytes_sent", s->bytes_sent);
+    json_field_add_u64(object, "bytes_in_flight", s->bytes_in_flight);
     json_field_add_u64(object, "rate", s->rate);
     json_field_add_u64(object, "retries", s->retries);
     cJSON_AddNumberToObject(object, "eta_s", (double)s->eta_s);
@@ -158,6 +159,7 @@ static void parse_status(struct session_status *s, const cJSON *object)
     s->bytes_done = json_field_u64(object, "bytes_done");
     s->bytes_total = json_field_u64(object, "bytes_total");
     s->bytes_sent = json_field_u64(object, "bytes_sent");
+    s->bytes_in_flight = json_field_u64(object, "bytes_in_flight");
     s->rate = json_field_u64(object, "rate");
     s->retries = json_field_u64(object, "retries");
     s->eta_s = json_field_i64(object, "eta_s");

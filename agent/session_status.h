@@ -21,6 +21,7 @@ struct session_status {
     int64_t updated_ms, started_ms;
     uint64_t files_done, files_total, bytes_done, bytes_total, bytes_sent, rate,
         retries;
+    uint64_t bytes_in_flight; /* as in event.h */
     int64_t eta_s;
     unsigned connections;
     uint64_t limit; /* bytes a second; 0: none */

@@ -38,11 +38,32 @@ function graph() {
   }};
 }
 
+// ---- how far it is ----
+
+/** What is stored, and paler behind it what is on the way. */
+function bar(name) {
+  const ahead = h("progress", {class: "ahead", "aria-hidden": "true"});
+  const stored = h("progress", {"aria-label": `Progress of ${name}`});
+  return {element: h("div", {class: "stretches"}, ahead, stored), draw(s) {
+    const isKnown = s.scan_done || !s.running;
+    ahead.hidden = !isKnown;
+    stored.setAttribute("aria-valuetext", headline(s));
+    if (!isKnown) {
+      stored.removeAttribute("value");
+      return;
+    }
+    ahead.max = stored.max = Math.max(1, s.bytes_total);
+    stored.value = isDone(s) ? stored.max : s.bytes_done;
+    ahead.value = stored.value + s.bytes_in_flight;
+  }};
+}
+
 // ---- one session ----
 
 function headline(s) {
   const figures = [];
   if (s.scan_done || s.bytes_total) figures.push(`${size(s.bytes_done)} of ${size(s.bytes_total)}${s.scan_done ? "" : " found so far"}`);
+  if (s.bytes_in_flight) figures.push(`${size(s.bytes_in_flight)} on the way`);
   figures.push(`${Number(s.files_done).toLocaleString("en")} of ${files(s.files_total)}`);
   if (s.running && s.rate > 0) figures.push(`${size(s.rate)}/s`);
   if (s.running && s.eta_s > 0) figures.push(`about ${duration(s.eta_s)} left`);
@@ -97,7 +118,7 @@ class Card {
     this.graph = graph();
     this.chip = h("span", {class: "chip"});
     this.title = h("h2", {});
-    this.bar = h("progress", {"aria-label": `Progress of ${s.name}`});
+    this.bar = bar(s.name);
     this.figures = h("p", {class: "figures"});
     this.more = h("p", {class: "note"});
     this.waiting = h("div", {class: "strip warn", role: "status", hidden: true});
@@ -111,7 +132,7 @@ class Card {
     this.logText = h("pre", {class: "log", tabindex: "0", "aria-label": "Log"});
     this.log = h("details", {ontoggle: () => this.showLog()}, h("summary", {}, "Log"), this.logText);
     this.element = h("article", {class: "panel session", "aria-label": `${s.name} version ${s.version}`},
-      h("div", {class: "head"}, this.title, this.chip), this.source, this.bar, this.figures, this.more, this.waiting,
+      h("div", {class: "head"}, this.title, this.chip), this.source, this.bar.element, this.figures, this.more, this.waiting,
       h("div", {class: "two"}, this.graph.element, this.flight), this.problem,
       h("div", {class: "row"}, this.pause, this.resume, this.limit.form, this.giveUp), this.log);
     this.update(s);
@@ -173,12 +194,7 @@ class Card {
     this.chip.className = `chip ${state}`;
     this.chip.textContent = WORDS[state] ?? state;
     fill(this.source, isOfBrowser(s) ? `From the browser: ${s.source.slice(8)}` : ["From ", h("code", {}, s.source)]);
-    if (s.scan_done || !s.running) {
-      this.bar.max = Math.max(1, s.bytes_total);
-      this.bar.value = isDone(s) ? this.bar.max : s.bytes_done;
-    } else {
-      this.bar.removeAttribute("value");
-    }
+    this.bar.draw(s);
     this.figures.textContent = headline(s);
     this.more.textContent = details(s);
     this.waiting.hidden = !reason;
