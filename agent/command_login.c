@@ -31,8 +31,8 @@ struct login {
     struct cluster cluster;
     struct credentials keys;
     bool has_own_keys; /* to be saved */
-    bool verifies;     /* the store, what it takes */
-    const char *hint;  /* of an error, where its kind says too little */
+    struct login_finding found;
+    const char *hint; /* of an error, where its kind says too little */
 };
 
 /* While no store is named it will be the account's own bucket. */
@@ -299,13 +299,27 @@ static void say_done(const struct login *l)
     struct error ignored;
 
     printf("logged in to %s (%s)\n", l->cluster.name, l->cluster.store);
-    if (!l->verifies)
+    if (!l->found.verifies)
         console_print_warning(agent_not_verified);
+    if (l->found.is_read_only)
+        console_print_warning(
+            "this user may only read there: what it holds can be "
+            "listed, verified and downloaded, and nothing be created");
     if (config_choose_cluster(&current, l->c->config, NULL, &ignored) == 0 &&
         strcmp(current->name, l->cluster.name) != 0)
         printf("the current cluster is still %s; work with this one by --cluster %s, "
                "or `grid user set-cluster-context %s`\n",
                current->name, l->cluster.name, l->cluster.name);
+}
+
+static int try_login(struct login *l, struct error *err)
+{
+    if (login_trial(&l->cluster, &l->keys, l->c->paths, &l->found, err) == 0)
+        return 0;
+    if (!is_s3(l) && err->kind != ERROR_USAGE)
+        l->hint = "name a folder that this user can make and write to: grid login "
+                  "--store file:///FOLDER";
+    return -1;
 }
 
 int command_login(const struct command_context *c)
@@ -317,9 +331,7 @@ int command_login(const struct command_context *c)
     take_settings(&l);
     if (check_store(&l, &err) != 0 || resolve_ca_file(&l, &err) != 0 ||
         take_keys(&l, &err) != 0 || find_store(&l, &err) != 0 ||
-        take_name(&l, &err) != 0 ||
-        login_trial(&l.cluster, &l.keys, c->paths, &l.verifies, &err) != 0 ||
-        save(&l, &err) != 0)
+        take_name(&l, &err) != 0 || try_login(&l, &err) != 0 || save(&l, &err) != 0)
         code = command_refuse(c->options, &err,
                               l.hint != NULL ? l.hint : exit_hint_for(&err),
                               exit_code_for(&err));

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/trial_folder.h"
 #include "base/mem.h"
 
 enum {
@@ -35,9 +36,9 @@ struct result {
 };
 
 struct place {
-    char *folder;   /* that is asked for */
-    char *existing; /* itself, or the nearest one above it that is there */
-    char *scratch;  /* a folder of ours in it */
+    char *folder;
+    struct trial_folder trial; /* it is there, meanwhile */
+    char *scratch;             /* a folder of ours in it */
     bool is_state;
     struct result results[FINDINGS_MAX];
     unsigned n;
@@ -74,52 +75,47 @@ static void add_words(struct place *p, const char *check, enum finding finding,
 
 /* ---- the folder ---- */
 
-static bool find_existing(struct place *p)
+static void add_error(struct place *p, const char *check, const struct error *err,
+                      const char *hint)
 {
-    struct stat s;
+    struct result *r = add(p, check, FINDING_FAILS);
 
-    p->existing = mem_copy_string(p->folder);
-    while (stat(p->existing, &s) != 0 && errno == ENOENT) {
-        char *slash = strrchr(p->existing, '/');
-
-        if (slash == NULL || slash == p->existing)
-            break;
-        *slash = '\0';
-    }
-    if (stat(p->existing, &s) == 0 && S_ISDIR(s.st_mode))
-        return true;
-    errno = errno != 0 ? errno : ENOTDIR;
-    add_failure(p, "folder", p->existing, "name another folder: grid login --store");
-    return false;
+    r->err = *err;
+    r->hint = hint;
 }
 
 static void tell_folder(struct place *p)
 {
     char words[320];
-    bool is_there = strcmp(p->existing, p->folder) == 0;
 
     snprintf(words, sizeof words,
-             is_there ? "%.250s is there"
-                      : "%.250s is made when "
-                        "it is needed",
+             trial_folder_is_new(&p->trial) ? "%.250s is made when it is needed"
+                                            : "%.250s is there",
              p->folder);
     add_words(p, "folder", FINDING_OK, words, NULL);
 }
 
+static bool make_folder(struct place *p)
+{
+    struct error err;
+
+    if (trial_folder_begin(&p->trial, p->folder, &err) == 0)
+        return true;
+    add_error(p, "folder", &err,
+              "let this user make it, or name another folder: grid login --store "
+              "file:///FOLDER");
+    return false;
+}
+
 static bool make_scratch(struct place *p)
 {
-    struct text path = {0};
+    struct error err;
 
-    text_add_format(&path, "%s/.grid-check-XXXXXX", p->existing);
-    p->scratch = text_take(&path);
-    if (mkdtemp(p->scratch) != NULL) {
+    if (trial_folder_write(&p->trial, &p->scratch, &err) == 0) {
         add_words(p, "write", FINDING_OK, "it may be written to", NULL);
         return true;
     }
-    add_failure(p, "write", p->existing,
-                "let this user write there, or name another folder");
-    free(p->scratch);
-    p->scratch = NULL;
+    add_error(p, "write", &err, "let this user write there, or name another folder");
     return false;
 }
 
@@ -151,7 +147,7 @@ static void check_fsync(struct place *p, int fd)
 
     clock_gettime(CLOCK_MONOTONIC, &begun);
     if (write(fd, "x", 1) != 1 || fsync(fd) != 0) {
-        add_failure(p, "fsync", p->existing,
+        add_failure(p, "fsync", p->folder,
                     "what is stored there may be lost in a power cut");
         return;
     }
@@ -178,13 +174,13 @@ static void check_rename(struct place *p, const char *file)
         add_words(p, "exclusive", FINDING_OK,
                   "there are no hard links, but a name is not taken twice", NULL);
     else
-        add_failure(p, "exclusive", p->existing,
+        add_failure(p, "exclusive", p->folder,
                     "neither hard links nor RENAME_NOREPLACE work there: use another "
                     "file system");
     if (rename(file, moved) == 0 && stat(moved, &s) == 0 && rename(moved, file) == 0)
         add_words(p, "rename", FINDING_OK, "a file is replaced at once", NULL);
     else
-        add_failure(p, "rename", p->existing, "use another file system");
+        add_failure(p, "rename", p->folder, "use another file system");
     unlink(link_path);
     free(link_path);
     free(moved);
@@ -225,8 +221,8 @@ static void check_space(struct place *p)
     uint64_t free_bytes;
     bool is_little;
 
-    if (statvfs(p->existing, &s) != 0) {
-        add_failure(p, p->is_state ? "state space" : "space", p->existing, NULL);
+    if (statvfs(p->folder, &s) != 0) {
+        add_failure(p, p->is_state ? "state space" : "space", p->folder, NULL);
         return;
     }
     free_bytes = (uint64_t)s.f_bavail * s.f_frsize;
@@ -262,7 +258,7 @@ static void check_speed(struct place *p, int fd)
         written += (uint64_t)n;
     }
     if (written == 0 || fdatasync(fd) != 0) {
-        add_failure(p, "throughput", p->existing, NULL);
+        add_failure(p, "throughput", p->folder, NULL);
     } else {
         ns = elapsed_ns(&begun);
         text_add_size(&words, (uint64_t)((double)written * 1e9 / (double)(ns + 1)));
@@ -296,12 +292,8 @@ static void examine_file(struct place *p)
     free(file);
 }
 
-static void examine(void *ctx)
+static void examine_folder(struct place *p)
 {
-    struct place *p = ctx;
-
-    if (!find_existing(p))
-        return;
     if (!p->is_state)
         tell_folder(p);
     if (!make_scratch(p))
@@ -312,6 +304,16 @@ static void examine(void *ctx)
     check_space(p);
     examine_file(p);
     rmdir(p->scratch);
+}
+
+static void examine(void *ctx)
+{
+    struct place *p = ctx;
+
+    if (!make_folder(p))
+        return;
+    examine_folder(p);
+    trial_folder_end(&p->trial);
 }
 
 static void tell(struct doctor *d, const struct result *r, bool is_state)
@@ -333,7 +335,6 @@ static void visit(struct doctor *d, const char *folder, bool is_state)
     for (unsigned i = 0; i < p.n; i++)
         tell(d, &p.results[i], is_state);
     free(p.folder);
-    free(p.existing);
     free(p.scratch);
 }
 

@@ -222,7 +222,7 @@ def test_a_folder(grid):
     found, order = check(grid, code=0)
     assert order == ["folder", "write", "space", "locks", "fsync", "exclusive", "rename", "throughput", *STATE]
     assert set(results(found).values()) <= {"ok", "note"}
-    assert "made when it is needed" in found["folder"]["message"]
+    assert "made when it is needed" in found["folder"]["message"] and not grid.store.exists()
     grid.store.mkdir(parents=True)
     assert "is there" in check(grid, code=0)[0]["folder"]["message"]
     assert list(grid.store.iterdir()) == [], "what it made is gone"
@@ -235,6 +235,13 @@ def test_a_folder_that_may_not_be_written(grid, tmp_path):
     found, order = check(grid, code=77, env={"GRID_STORE": f"file://{tmp_path}/closed"})
     assert found["write"]["result"] == "fails" and str(tmp_path / "closed") in found["write"]["message"]
     assert "space" not in order
+
+
+def test_a_folder_that_cannot_be_made(grid):
+    """Its name tells nothing, nor do permissions: /proc takes no folders from anybody."""
+    found, order = check(grid, code=1, env={"GRID_STORE": "file:///proc/nope"})
+    assert found["folder"]["result"] == "fails" and "/proc/nope" in found["folder"]["message"]
+    assert order == ["folder", *STATE]
 
 
 def test_a_folder_that_is_a_file(grid, tmp_path):

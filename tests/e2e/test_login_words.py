@@ -1,6 +1,7 @@
 """Who is logged in, with what, and what a refusal tells to do."""
 
 import json
+import os
 
 import pytest
 
@@ -84,3 +85,43 @@ def test_login_when_nobody_knows_the_account(grid):
     result = grid("login", "--username", "A", "--key", "B", env=endpoint("http://127.0.0.1:1"))
     assert result.code in (1, 75)
     assert "another S3 service" in result.err and "--endpoint" in result.err and "--store" in result.err, result
+
+
+# ---- folders
+
+
+def refuses_a_folder(grid, folder, *words, code):
+    before = grid("cluster", code=0).out
+    result = grid("login", "--cluster", "lab", "--store", f"file://{folder}", code=code)
+    assert str(folder) in result.err and "grid login --store file:///" in result.err, result
+    assert all(word in result.err for word in words), result
+    assert grid("cluster", code=0).out == before, "nothing is saved"
+
+
+def test_a_folder_that_cannot_be_made(grid, tmp_path):
+    """Also where root may do all, and permission bits say nothing."""
+    refuses_a_folder(grid, "/proc/nope/deeper", "cannot make the folder", code=1)
+    refuses_a_folder(grid, "/proc", "cannot write to the folder", code=1)
+    refuses_a_folder(grid, write(tmp_path, "file", "x").decode(), "is a file", code=1)
+
+
+def test_a_folder_that_may_not_be_written(grid, tmp_path, small):  # noqa: F811
+    """Who may only read finds what others have put there; an empty one is of no use."""
+    shared, empty = tmp_path / "shared", tmp_path / "empty"
+    grid.create(small, env={"GRID_STORE": f"file://{shared}"})
+    empty.mkdir(mode=0o555)
+    shared.chmod(0o555)
+    if os.geteuid() == 0:
+        grid.prefix = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    refuses_a_folder(grid, empty, "Permission denied", code=77)
+    refuses_a_folder(grid, empty / "below", "Permission denied", code=77)
+    result = grid("login", "--cluster", "lab", "--store", f"file://{shared}", code=0)
+    assert "may only read" in result.err
+    assert grid("datastore", "--json", code=0).events[0]["name"] == small.name
+
+
+def test_a_folder_that_is_not_there_yet(grid, tmp_path):
+    """Whether it can be made is found out by making it; that leaves nothing."""
+    grid("login", "--cluster", "lab", "--store", f"file://{tmp_path}/a/b/sets", code=0)
+    assert not (tmp_path / "a").exists()
+    assert "lab" in grid("user", code=0).out
