@@ -97,6 +97,15 @@ def test_the_limit_is_shown_and_kept(ui, grid, tree):
     assert "the limit is 1572864 bytes a second now" in log and "limit_kept" in log
 
 
+def test_what_was_deleted_since_is_no_link(ui, grid, tree, tmp_path):
+    other = tmp_path / "other"
+    for folder in (tree, other):
+        write(folder, "a", b"x")
+        grid.create(folder, "--name", "short-lived")
+    grid("datastore", "delete", "--name", "short-lived", "--version", "1", "--yes", code=0)
+    ui.case("deleted", name="short-lived")
+
+
 def test_a_session_is_given_up(ui, grid, tree, slow):
     slow_session(grid, tree, slow, "given-up")
     ui.case("sessions", name="given-up", source=str(tree), giveUp=True)

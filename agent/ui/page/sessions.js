@@ -1,6 +1,6 @@
 // Every session of this machine: how far it is, and what can be done about it.
 
-import {act, getText, launch, postJson} from "./api.js";
+import {act, follow, getText, launch, on, postJson} from "./api.js";
 import {arrange, ask, count, duration, fill, files, h, size, trouble, when} from "./dom.js";
 import {drops} from "./drop.js";
 import {onSessions, rates, sessions} from "./store.js";
@@ -60,11 +60,19 @@ function bar(name) {
 
 // ---- one session ----
 
+/** While the source is gone over there is no whole to be a part of. */
+function amounts(s) {
+  if (s.scan_done)
+    return [`${size(s.bytes_done)} of ${size(s.bytes_total)}`, `${Number(s.files_done).toLocaleString("en")} of ${files(s.files_total)}`];
+  const found = s.state === "scanning" ? `scanning: ${files(s.files_total)} found` : `${files(s.files_total)} found so far`;
+  return [s.files_total || s.state === "scanning" ? found : "",
+    s.bytes_total ? size(s.bytes_total) : "",
+    s.files_done || s.bytes_done ? `${files(s.files_done)}, ${size(s.bytes_done)} stored` : ""].filter(Boolean);
+}
+
 function headline(s) {
-  const figures = [];
-  if (s.scan_done || s.bytes_total) figures.push(`${size(s.bytes_done)} of ${size(s.bytes_total)}${s.scan_done ? "" : " found so far"}`);
-  if (s.bytes_in_flight) figures.push(`${size(s.bytes_in_flight)} on the way`);
-  figures.push(`${Number(s.files_done).toLocaleString("en")} of ${files(s.files_total)}`);
+  const figures = amounts(s);
+  if (s.bytes_in_flight) figures.splice(s.scan_done ? 1 : figures.length, 0, `${size(s.bytes_in_flight)} on the way`);
   if (s.running && s.rate > 0) figures.push(`${size(s.rate)}/s`);
   if (s.running && s.eta_s > 0) figures.push(`about ${duration(s.eta_s)} left`);
   return figures.join(" · ");
@@ -82,6 +90,11 @@ function details(s) {
 
 function isDone(s) {
   return s.state === "succeeded" || s.state === "published";
+}
+
+/** By somebody, here or in a terminal: that is no trouble. */
+function isPaused(s) {
+  return !s.running && s.reason === "asked to stop";
 }
 
 function isOfBrowser(s) {
@@ -112,6 +125,35 @@ function limitForm(card) {
   }};
 }
 
+// ---- what became of those that are done ----
+
+const deleted = new Set(); // their ids
+
+function whereItIs(s) {
+  return deleted.has(s.session_id)
+    ? h("p", {class: "note"}, "This version was deleted since.")
+    : h("p", {}, h("a", {href: "#/" + ["datastore", s.cluster, s.name, s.version].map(encodeURIComponent).join("/")}, "Look at it"));
+}
+
+/** Where the store does not answer nothing is known of it. */
+async function lookForDeleted(signal) {
+  const done = [...sessions.values()].filter(isDone);
+  for (const cluster of new Set(done.map((s) => s.cluster))) {
+    const there = new Set();
+    try {
+      await follow("datastores", {cluster}, (d) => { if (d.name) there.add(`${d.name}:${d.version}`); }, {signal});
+    } catch {
+      continue;
+    }
+    for (const s of done.filter((one) => one.cluster === cluster)) {
+      if (there.has(`${s.name}:${s.version}`)) deleted.delete(s.session_id);
+      else deleted.add(s.session_id);
+    }
+  }
+}
+
+// ---- its card ----
+
 class Card {
   constructor(s) {
     this.id = s.session_id;
@@ -125,9 +167,9 @@ class Card {
     this.flight = h("ul", {class: "flight", "aria-label": "Files in flight"});
     this.problem = h("div");
     this.source = h("p", {class: "note"});
-    this.pause = h("button", {type: "button", onclick: () => this.attempt(() => postJson("sessions/stop", {session: this.id}), "Pausing …")}, "Pause");
+    this.pause = h("button", {type: "button", onclick: () => this.attempt(() => this.stop(), "Pausing: what is under way is noted first …")}, "Pause");
     this.resume = h("button", {type: "button", class: "primary", onclick: () => this.attempt(() => launch("sessions/resume", {session: this.id}), "Resuming …")}, "Resume");
-    this.giveUp = h("button", {type: "button", class: "danger-quiet", onclick: () => this.attempt(() => this.end())}, "Stop for good …");
+    this.giveUp = h("button", {type: "button", class: "danger-quiet", onclick: () => this.attempt(() => this.end(), "Stopping …")}, "Stop for good …");
     this.limit = limitForm(this);
     this.logText = h("pre", {class: "log", tabindex: "0", "aria-label": "Log"});
     this.log = h("details", {ontoggle: () => this.showLog()}, h("summary", {}, "Log"), this.logText);
@@ -148,10 +190,14 @@ class Card {
     }
   }
 
+  async stop() {
+    await postJson("sessions/stop", {session: this.id});
+    await this.untilStopped();
+  }
+
   async end() {
     const s = sessions.get(this.id);
-    if (s?.running) await postJson("sessions/stop", {session: this.id});
-    await this.untilStopped();
+    if (s?.running) await this.stop();
     await discard(sessions.get(this.id) ?? s);
   }
 
@@ -182,8 +228,9 @@ class Card {
     if (s.running && isOfBrowser(s) && drop?.state === "away")
       return "The page with its files is closed: choose the same folder again, in New → From the browser. It waits for half a minute, and can go on later, too.";
     if (s.running && s.reason) return `${s.refused ? "The store refuses for now" : "Waiting"}: ${s.reason}`;
+    if (isPaused(s) && !isOfBrowser(s)) return "Paused, as was asked. It goes on where it stopped.";
     if (!s.running && !isDone(s) && isOfBrowser(s))
-      return `${s.reason ? `${s.reason}. ` : ""}To go on, choose the same folder again in New → From the browser, with the name ${s.name}.`;
+      return `${isPaused(s) ? "Paused, as was asked. " : s.reason ? `${s.reason}. ` : ""}To go on, choose the same folder again in New → From the browser, with the name ${s.name}.`;
     return !s.running && !isDone(s) ? s.reason : "";
   }
 
@@ -198,7 +245,7 @@ class Card {
     this.figures.textContent = headline(s);
     this.more.textContent = details(s);
     this.waiting.hidden = !reason;
-    this.waiting.className = `strip ${state === "failed" ? "bad" : "warn"}`;
+    this.waiting.className = isPaused(s) ? "strip" : `strip ${state === "failed" ? "bad" : "warn"}`;
     if (this.waiting.textContent !== reason) this.waiting.textContent = reason;
     fill(this.flight, s.running ? s.files.map((f) => h("li", {}, h("span", {class: "path", title: f.path}, f.path),
       h("progress", {max: Math.max(1, f.size), value: f.done, "aria-label": f.path}))) : null);
@@ -211,7 +258,7 @@ class Card {
     this.limit.form.hidden = !s.running;
     this.limit.show(s.limit);
     this.giveUp.hidden = isDone(s);
-    if (isDone(s)) fill(this.problem, h("p", {}, h("a", {href: "#/" + ["datastore", s.cluster, s.name, s.version].map(encodeURIComponent).join("/")}, "Look at it")));
+    if (isDone(s)) fill(this.problem, whereItIs(s));
   }
 }
 
@@ -225,6 +272,8 @@ export function sessionsView(main) {
   const cards = new Map();
   const list = h("div", {class: "cards-list"});
   const note = h("p", {class: "note"});
+  const aborter = new AbortController();
+  let timer = null, isWanted = true;
 
   function draw(changed) {
     if (changed && cards.has(changed.session_id) && sessions.has(changed.session_id))
@@ -236,9 +285,28 @@ export function sessionsView(main) {
       if (!sessions.has(id)) cards.delete(id);
     arrange(list, wanted.map((s) => cards.get(s.session_id).element));
     fill(note, wanted.length === 0 ? ["No upload is running or interrupted on this machine. ", h("a", {href: "#/new"}, "Begin one"), "."] : null);
+    if (isWanted && wanted.some(isDone)) lookSoon();
+  }
+
+  /** At first, and when something may have been deleted. */
+  function lookSoon() {
+    isWanted = false;
+    clearTimeout(timer);
+    timer = setTimeout(async () => {
+      await lookForDeleted(aborter.signal);
+      for (const [id, one] of cards) if (sessions.has(id)) one.update(sessions.get(id));
+    }, 200);
   }
 
   fill(main, h("div", {class: "head"}, h("h1", {}, "Sessions"), h("a", {class: "button primary", href: "#/new"}, "New datastore")), list, note);
   draw(null);
-  return onSessions(draw);
+  const offs = [onSessions(draw), on("changed", ({what}) => { if (what === "datastores") lookSoon(); })];
+  const seen = () => { if (document.visibilityState === "visible") lookSoon(); };
+  document.addEventListener("visibilitychange", seen);
+  return () => {
+    aborter.abort();
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", seen);
+    offs.forEach((off) => off());
+  };
 }

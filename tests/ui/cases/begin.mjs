@@ -11,6 +11,8 @@ await run(async (page) => {
   await page.getByRole("button", {name: "Choose this folder"}).click();
   await page.getByRole("textbox", {name: "Name"}).fill(args.name);
   await page.getByRole("button", {name: "Create datastore"}).click();
+  await page.waitForFunction((name) => document.getElementById("live").textContent === `${name} is being made`, args.name);
   await waitForState(page, args.name, "uploading");
+  await page.waitForFunction(() => document.getElementById("live").textContent === "");
   await card(page, args.name).getByRole("button", {name: "Pause"}).waitFor();
 });

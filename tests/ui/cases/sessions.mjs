@@ -13,7 +13,8 @@ await run(async (page) => {
 
   await session.getByRole("button", {name: "Pause"}).click();
   await session.locator(".chip", {hasText: "paused"}).waitFor();
-  await session.getByText("asked to stop").waitFor();
+  await session.getByText("Paused, as was asked").waitFor();
+  assert(await session.getByText(/asked to stop|Pausing/).count() === 0, "what it was told as a program is not shown");
   assert(await session.getByRole("button", {name: "Pause"}).isHidden(), "what is paused cannot be paused");
 
   // The list of datastores tells of it, too, without asking the store.
