@@ -95,3 +95,11 @@ const char *archive_look_ca_file(void)
         file = getenv("SSL_CERT_FILE");
     return file != NULL && file[0] != '\0' ? file : NULL;
 }
+
+const char *archive_look_hint(const struct agent *a, const struct error *err)
+{
+    if (err->kind != ERROR_NETWORK || a->store == NULL || store_away(a->store) != NULL)
+        return NULL;
+    return "check the URL, and the network on the way there (HTTPS_PROXY and NO_PROXY "
+           "count)";
+}

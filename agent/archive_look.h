@@ -21,4 +21,8 @@ void archive_look_free(struct archive_look *look);
 /* The file with the CAs of URLs, as the environment names it; NULL: the system's. */
 const char *archive_look_ca_file(void);
 
+/* What to do where it was the URL's server, and not the store, that did not answer; NULL:
+ * that is not what err says. */
+const char *archive_look_hint(const struct agent *a, const struct error *err);
+
 #endif

@@ -22,13 +22,19 @@
 
 static void add_figures(struct text *text, const struct session_status *s)
 {
+    bool is_part = s->scan_done || s->files_done > 0 || s->bytes_done > 0;
+
     text_add(text, "  ");
-    figure_add_count(text, s->files_done);
-    text_add(text, " of ");
+    if (is_part) {
+        figure_add_count(text, s->files_done);
+        text_add(text, " of ");
+    }
     figure_add_noun(text, s->files_total, "file", "files");
     text_add(text, s->scan_done ? ", " : " found so far, ");
-    text_add_size(text, s->bytes_done);
-    text_add(text, " of ");
+    if (is_part) {
+        text_add_size(text, s->bytes_done);
+        text_add(text, " of ");
+    }
     text_add_size(text, s->bytes_total);
     if (session_json_goes_on(s) && s->bytes_in_flight > 0) {
         text_add(text, ", ");

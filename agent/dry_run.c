@@ -467,6 +467,15 @@ static int report(const struct estimate *e, struct agent *a, const struct option
     return is_publishable(e, o) ? EXIT_DONE : EXIT_FAILED;
 }
 
+static int fail(const struct agent *a, const struct session_request *q,
+                const struct place *place, const struct error *err)
+{
+    const char *hint = place->kind == PLACE_HTTP ? archive_look_hint(a, err) : NULL;
+
+    return command_refuse(q->options, err, hint != NULL ? hint : exit_hint_for(err),
+                          exit_code_for(err));
+}
+
 int dry_run(const struct session_request *q)
 {
     struct estimate e = {.root = -1, .is_told = q->options->json};
@@ -484,7 +493,7 @@ int dry_run(const struct session_request *q)
         place_resolve(&place, q->source, &err) != 0 ||
         (place.kind == PLACE_HTTP ? estimate_archive(&e, &a, q, &place, &err)
                                   : estimate(&e, &a, q, &place, &access, &err)) != 0)
-        code = command_fail(q->options, &err);
+        code = fail(&a, q, &place, &err);
     else if (place.kind == PLACE_HTTP)
         code = EXIT_DONE;
     else

@@ -95,6 +95,7 @@ struct event_unchanged {
 
 struct event_stopped {
     bool resumable;
+    bool is_nothing_stored; /* so far: there is nothing that could be lost */
     int exit_code;
     const char *reason, *resume_command; /* for people; the command may be NULL */
 };

@@ -188,10 +188,11 @@ static void add_stopped(struct text *out, const struct terminal *t,
     if (!e->resumable)
         return;
     if (e->resume_command == NULL) {
-        text_add(out, "Nothing is lost: run the same command again to resume.\n");
+        text_add(out, "Nothing is lost: run the same command again.\n");
         return;
     }
-    text_add(out, "Nothing is lost. To resume:\n  ");
+    text_add(out, e->is_nothing_stored ? "Nothing was stored yet. To try again:\n  "
+                                       : "Nothing is lost. To resume:\n  ");
     add_rest(out, t, e->resume_command);
 }
 

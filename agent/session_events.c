@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "agent/archive_look.h"
 #include "agent/catalog.h"
 #include "agent/exit_code.h"
 #include "agent/site.h"
@@ -178,6 +179,26 @@ const char *session_stop_reason(const struct session *s, const struct error *err
                                         : err->text;
 }
 
+/* Of one that was resumed the figures may not have been looked up. */
+static bool is_nothing_stored(const struct session *s)
+{
+    const struct session_status *status;
+
+    if (s->report == NULL || s->is_resumed)
+        return false;
+    status = report_status(s->report);
+    return status->bytes_done == 0 && status->files_done == 0;
+}
+
+static const char *hint_for(const struct session *s, const struct error *err)
+{
+    const char *hint = s->hint;
+
+    if (hint == NULL && s->place.kind == PLACE_HTTP)
+        hint = archive_look_hint(&s->agent, err);
+    return hint != NULL ? hint : exit_hint_for(err);
+}
+
 void session_tell_stopped(struct session *s, const struct error *err, int code)
 {
     struct event event = {.kind = EVENT_STOPPED};
@@ -188,14 +209,14 @@ void session_tell_stopped(struct session *s, const struct error *err, int code)
     event.stopped.exit_code = code;
     event.stopped.resumable = (s->report != NULL && code != EXIT_USAGE) ||
                               (err->kind == ERROR_NETWORK && code == EXIT_RESUMABLE);
+    event.stopped.is_nothing_stored = is_nothing_stored(s);
     event.stopped.reason = session_stop_reason(s, err);
     event.stopped.resume_command =
         event.stopped.resumable && is_begun(s) ? text_string(&command) : NULL;
     if (s->report != NULL)
         report_hush(s->report);
     if (!is_interrupt)
-        session_tell_error(s, NULL, err,
-                           s->hint != NULL ? s->hint : exit_hint_for(err));
+        session_tell_error(s, NULL, err, hint_for(s, err));
     tell(s, &event);
     text_free(&command);
 }

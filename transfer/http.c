@@ -103,6 +103,7 @@ static void set_outcome(struct http_request *request, CURLcode code)
                                    .reason = slot->reason,
                                    .url = request->url,
                                    .ca_file = request->http->ca_file,
+                                   .ca_names = request->http->ca_names,
                                    .is_answered = request->answer.status != 0,
                                    .was_kept = was_kept_and_broke(request, code)};
     curl_off_t begun_us = 0;
@@ -345,6 +346,8 @@ int http_open(struct http **out, const struct http_options *options, struct erro
     http->connections = (long)options->connections;
     http->per_host = (long)options->per_host;
     http->is_direct = options->is_direct;
+    http->ca_names =
+        options->ca_names != NULL ? options->ca_names : "--ca-file or AWS_CA_BUNDLE";
     http->connect_ms = options->connect_ms > 0 ? (long)options->connect_ms : CONNECT_MS;
     if (options->ca_file != NULL)
         http->ca_file = mem_copy_string(options->ca_file);

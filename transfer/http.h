@@ -35,7 +35,9 @@ struct http;
 
 struct http_options {
     struct loop *loop;
-    const char *ca_file;    /* PEM; NULL: the system's */
+    const char *ca_file;  /* PEM; NULL: the system's */
+    const char *ca_names; /* what the user names it by, for messages; a constant; NULL:
+                               the options of a store */
     const char *user_agent; /* NULL: none is sent */
     unsigned connections;   /* at most, open at once; further requests wait for one */
     unsigned per_host;      /* the same to one host; 0: no limit of its own */

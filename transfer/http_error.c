@@ -67,9 +67,9 @@ static void set_trust(struct error *err, const struct http_trouble *t)
 
     error_set(err, ERROR_UNUSABLE, t->code,
               "cannot trust the certificate of %.*s: %s; checked against %s, "
-              "and --ca-file or AWS_CA_BUNDLE names another file with its CA",
+              "and %s names another file with its CA",
               length, host, t->reason,
-              t->ca_file != NULL ? t->ca_file : "the system's CAs");
+              t->ca_file != NULL ? t->ca_file : "the system's CAs", t->ca_names);
 }
 
 void http_error_broken(struct error *err, const char *url, bool is_answered,
@@ -139,9 +139,10 @@ void http_error_set(struct error *err, const struct http_trouble *trouble)
         t.reason = curl_easy_strerror((CURLcode)t.code);
     if (t.code == CURLE_SSL_CACERT_BADFILE)
         error_set(err, ERROR_UNUSABLE, t.code,
-                  "cannot check the certificate of %.*s: the CA file %s (--ca-file or "
-                  "AWS_CA_BUNDLE) is no PEM file with certificates",
-                  length, host, t.ca_file != NULL ? t.ca_file : "the system's");
+                  "cannot check the certificate of %.*s: the CA file %s (%s) is no PEM "
+                  "file with certificates",
+                  length, host, t.ca_file != NULL ? t.ca_file : "the system's",
+                  t.ca_names);
     else if (is_about_trust(t.code))
         set_trust(err, &t);
     else if (is_bad_url(&t))

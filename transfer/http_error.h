@@ -12,11 +12,12 @@ struct http_trouble {
     int code;           /* CURLcode, not CURLE_OK */
     const char *reason; /* what libcurl wrote into its error buffer; may be "" */
     const char *url;
-    const char *ca_file; /* NULL: the system's */
-    int proxy_status;    /* of a proxy's answer to CONNECT; 0: none */
-    bool is_connected;   /* a connection was there */
-    bool was_kept;       /* that connection had served before, and broke now */
-    bool is_answered;    /* some of the answer came */
+    const char *ca_file;  /* NULL: the system's */
+    const char *ca_names; /* what names another */
+    int proxy_status;     /* of a proxy's answer to CONNECT; 0: none */
+    bool is_connected;    /* a connection was there */
+    bool was_kept;        /* that connection had served before, and broke now */
+    bool is_answered;     /* some of the answer came */
 };
 
 void http_error_set(struct error *err, const struct http_trouble *trouble);

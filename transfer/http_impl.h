@@ -34,6 +34,7 @@ struct http {
     struct http_slot *free_slots;
     struct http_counts counts;
     char *ca_file, *user_agent;
+    const char *ca_names;
     long connections, per_host, connect_ms;
     bool is_direct;
 };

@@ -363,14 +363,9 @@ static void on_answer(struct remote_file *f)
 
 static void on_broken(struct remote_file *f)
 {
-    struct error err = f->request.err;
+    const struct error *err = f->request.body_failed ? &f->err : &f->request.err;
 
-    if (http_error_is_trust(&err))
-        error_set(&err, ERROR_UNUSABLE, err.code,
-                  "cannot trust the certificate of %s; SSL_CERT_FILE or CURL_CA_BUNDLE "
-                  "names a file with its CA",
-                  f->place.origin);
-    on_failure(f, f->request.body_failed ? &f->err : &err, 0);
+    on_failure(f, err, 0);
 }
 
 static void on_done(struct http_request *request, void *ctx)
@@ -511,6 +506,7 @@ int remote_file_open(struct remote_file **out, const struct remote_file_options 
     struct http_options http = {
         .loop = o->loop,
         .ca_file = o->ca_file,
+        .ca_names = "SSL_CERT_FILE or CURL_CA_BUNDLE",
         .user_agent = "grid/" GRID_VERSION,
         .connections = 1,
     };

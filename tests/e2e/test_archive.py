@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import tarfile
@@ -429,6 +430,27 @@ def test_certificates(grid, nginx):
     grid.create(url, env={"SSL_CERT_FILE": nginx.ca_file})
     grid.create(url, env={"CURL_CA_BUNDLE": nginx.ca_file})
     assert grid.published("a") == [1, 2]
+
+
+def test_a_ca_file_that_is_none(grid, nginx, tmp_path):
+    junk = write(tmp_path, "junk.pem", b"no certificate").decode()
+    result = grid.create(f"{nginx.tls_url}/a.tar", code=1, env={"CURL_CA_BUNDLE": junk})
+    assert junk in result.err and "SSL_CERT_FILE or CURL_CA_BUNDLE" in result.err, result
+    assert "--ca-file" not in result.err
+
+
+def test_a_server_that_is_not_there(grid):
+    """It is about the URL, not about the store; and there was nothing yet that could be lost."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.zip"
+        result = grid.create(url, "--give-up-after=1s", code=75)
+        assert url in result.err and "check the URL" in result.err, result
+        assert "cluster (" not in result.err and "Nothing is lost" not in result.err, result
+        assert "Nothing was stored yet. To try again:\n  grid datastore resume a\n" in result.err, result
+        assert "\n  0 files found so far" in grid("datastore", "status", "a", code=0).out
+        result = grid.create(url, "--dry-run", code=75)
+        assert "check the URL" in result.err, result
 
 
 def test_a_password_stays_secret(grid, nginx, slow):

@@ -323,6 +323,23 @@ static void an_error_is_said_once(void **state)
     free_pipes(&p);
 }
 
+/* There is nothing that could be lost, or be resumed. */
+static void nothing_was_stored_yet(void **state)
+{
+    struct pipes p;
+    struct event e = stopped_event();
+
+    (void)state;
+    open_pipes(&p, (struct console_options){0});
+    e.stopped.is_nothing_stored = true;
+    tell(&p, e);
+    close_pipes(&p);
+    assert_string_equal(text_string(&p.err_reader.bytes),
+                        "stopped: interrupted\nNothing was stored yet. To try again:\n"
+                        "  grid datastore create /data/imagenet\n");
+    free_pipes(&p);
+}
+
 static void unknown_totals_are_not_invented(void **state)
 {
     struct pipes p;
@@ -898,6 +915,7 @@ int main(void)
         cmocka_unit_test(json_comes_once_a_second),
         cmocka_unit_test(quiet_says_the_result_and_errors),
         cmocka_unit_test(an_error_is_said_once),
+        cmocka_unit_test(nothing_was_stored_yet),
         cmocka_unit_test(unknown_totals_are_not_invented),
         cmocka_unit_test(log_lines_come_through),
         cmocka_unit_test(the_log_has_it_all),
