@@ -13,6 +13,5 @@ await run(async (page) => {
   await page.getByRole("button", {name: "Create datastore"}).click();
   await page.waitForFunction((name) => document.getElementById("live").textContent === `${name} is being made`, args.name);
   await waitForState(page, args.name, "uploading");
-  await page.waitForFunction(() => document.getElementById("live").textContent === "");
   await card(page, args.name).getByRole("button", {name: "Pause"}).waitFor();
 });
