@@ -174,7 +174,7 @@ int session_exit_code(struct session *s, const struct error *err)
 const char *session_stop_reason(const struct session *s, const struct error *err)
 {
     return s->stop_asked                ? s->stop_reason
-           : s->agent.signal == SIGINT  ? "interrupted (SIGINT)"
+           : s->agent.signal == SIGINT  ? "interrupted (Ctrl-C, SIGINT)"
            : s->agent.signal == SIGTERM ? "terminated (SIGTERM)"
                                         : err->text;
 }

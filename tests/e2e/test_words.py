@@ -18,7 +18,7 @@ def test_watching_what_is_not_there_shows_the_error(grid):
     assert "nosuch" in t.text.rpartition("\x1b[J")[2], f"erased: {t.text!r}"
 
 
-@pytest.mark.parametrize("number, words", [(signal.SIGINT, "interrupted (SIGINT)"),
+@pytest.mark.parametrize("number, words", [(signal.SIGINT, "interrupted (Ctrl-C, SIGINT)"),
                                            (signal.SIGTERM, "terminated (SIGTERM)"),
                                            (None, "asked to stop")])
 def test_status_says_what_the_run_said(grid, lasting, number, words):  # noqa: F811

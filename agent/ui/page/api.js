@@ -97,12 +97,16 @@ export async function follow(path, query, take, {signal, mayFail = false} = {}) 
   return exit;
 }
 
-/** One that changes something. */
+function warningsOf(errors) {
+  return errors.split("\n").filter((line) => line.startsWith("warning: ")).map((line) => line.slice("warning: ".length));
+}
+
+/** One that changes something: resolves with its words, and what it warns of. */
 export async function act(path, body) {
   const texts = [];
   const {exit, errors} = await run(await send(path, {}, post(body)), (e) => { if (e.event === "text") texts.push(e.text); });
   if (exit === null || exit.code !== 0) throw problemOf(exit?.errors ?? "", errors);
-  return texts.join("\n");
+  return [...texts, ...warningsOf(exit.errors)].join("\n");
 }
 
 /** A session: resolves with its first word, "session" or "unchanged". */
