@@ -168,25 +168,17 @@ static int refuse(const struct version *v, const struct manifest_line *line,
                      path, line->ref);
 }
 
-static const struct manifest_line *find(const struct contents_batch *batch,
-                                        const char *path)
-{
-    for (size_t i = 0; i < batch->n_lines; i++)
-        if (strcmp(batch->lines[i].entry.path, path) == 0)
-            return &batch->lines[i];
-    return NULL;
-}
-
+/* The first of all from the path on is it, or it is not there. */
 static int cat(struct agent *a, const struct version *v, const char *path,
                struct error *err)
 {
-    struct contents *contents = contents_open(a, v);
+    struct contents *contents = contents_open_from(a, v, path);
     const struct manifest_line *line = NULL;
     struct contents_batch batch;
-    int status = 1;
+    int status = contents_next(contents, &batch, err);
 
-    while (line == NULL && (status = contents_next(contents, &batch, err)) == 1)
-        line = find(&batch, path);
+    if (status == 1 && strcmp(batch.lines[0].entry.path, path) == 0)
+        line = &batch.lines[0];
     if (status >= 0)
         status = line == NULL || line->entry.type != ENTRY_FILE || line->ref != NULL
                      ? refuse(v, line, path, err)

@@ -107,16 +107,20 @@ static void on_folder(void *ctx, const char *path, uint64_t n_files, uint64_t by
 static int print_files(struct agent *a, const struct version *v,
                        struct file_level *level, struct error *err)
 {
-    struct contents *contents = contents_open(a, v);
+    struct text from = {0};
+    struct contents *contents;
     struct contents_batch batch;
     bool wants_more = true;
     int status = 0;
 
+    file_level_add_from(level, &from);
+    contents = contents_open_from(a, v, text_string(&from));
     while (wants_more && (status = contents_next(contents, &batch, err)) == 1)
         for (size_t i = 0; i < batch.n_lines && wants_more; i++)
             wants_more = file_level_take(level, &batch.lines[i]);
     file_level_end(level);
     contents_close(contents);
+    text_free(&from);
     return status < 0 ? -1 : 0;
 }
 

@@ -5,6 +5,9 @@
  * store is open while the caller is at work with the lines, which may want the store
  * too.  It is fed in small steps, because some bytes can stand for many lines.  One
  * reader for all shards, because it checks the order across them.
+ *
+ * What begins later begins in the last shard whose first path is not behind: a shard is
+ * one stream of gzip, in which nothing can be skipped.
  */
 #include "agent/contents.h"
 
@@ -15,14 +18,21 @@
 #include "base/mem.h"
 #include "transfer/memory_body.h"
 
-enum { FETCH_BYTES = 4 << 20, FEED_BYTES = 64 << 10 };
+enum {
+    FETCH_BYTES = 4 << 20,
+    LOOK_BYTES = 64 << 10, /* nearly always more than a line */
+    FEED_BYTES = 64 << 10
+};
 
 struct contents {
     struct agent *agent;
     const struct version *version;
     struct manifest_reader *reader;
-    size_t shard;  /* that is read, or comes next */
-    bool is_begun; /* it is read: sha256 is in use */
+    char *from;         /* no line before this path; NULL: all */
+    bool is_placed;     /* shard is the first that is wanted */
+    size_t shard;       /* that is read, or comes next */
+    size_t fetch_bytes; /* of the next piece */
+    bool is_begun;      /* it is read: sha256 is in use */
     struct sha256 sha256;
     uint64_t offset, size; /* of what comes next in the shard; of all of it */
     struct span piece;     /* fetched, owned */
@@ -76,6 +86,8 @@ static int on_line(void *ctx, const struct manifest_line *line, struct error *er
     struct contents *c = ctx;
 
     (void)err;
+    if (c->from != NULL && strcmp(line->entry.path, c->from) < 0)
+        return 0;
     if (c->n_lines == c->lines_room) {
         c->lines_room = c->lines_room > 0 ? 2 * c->lines_room : 256;
         c->lines = mem_resize(c->lines, c->lines_room, sizeof *c->lines);
@@ -133,16 +145,17 @@ static int end_shard(struct contents *c, struct error *err)
 static int fetch(struct contents *c, const char *key, struct error *err)
 {
     struct store_op op = {
-        .verb = STORE_GET, .key = key, .offset = c->offset, .size = FETCH_BYTES};
+        .verb = STORE_GET, .key = key, .offset = c->offset, .size = c->fetch_bytes};
     struct memory_sink sink;
     int status;
 
     free(c->piece.data);
-    memory_sink_init(&sink, &c->agent->loop, FETCH_BYTES);
+    memory_sink_init(&sink, &c->agent->loop, c->fetch_bytes);
     op.sink = &sink.sink;
     status = agent_do(c->agent, &op, err);
     c->piece = sink.bytes;
     c->n_fed = 0;
+    c->fetch_bytes = FETCH_BYTES;
     c->offset += sink.bytes.size;
     c->size = op.answer.size;
     store_op_clear(&op);
@@ -185,6 +198,52 @@ static int read_some(struct contents *c, struct error *err)
     return status;
 }
 
+/* The next lines there are, or none at the end. */
+static int read_lines(struct contents *c, struct error *err)
+{
+    forget_lines(c);
+    while (c->n_lines == 0 && c->shard < c->version->record.n_shards)
+        if (read_some(c, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- where to begin ---- */
+
+/* Is the first path of a shard behind the one that is looked for?  1, 0, or -1. */
+static int is_behind(const struct contents *c, size_t shard, struct error *err)
+{
+    struct contents *look = contents_open(c->agent, c->version);
+    int status;
+
+    look->shard = shard;
+    look->fetch_bytes = LOOK_BYTES;
+    status = read_lines(look, err);
+    if (status == 0)
+        status = look->n_lines == 0 || strcmp(look->lines[0].entry.path, c->from) > 0;
+    contents_close(look);
+    return status;
+}
+
+static int find_shard(struct contents *c, struct error *err)
+{
+    size_t n_shards = c->version->record.n_shards, behind = n_shards;
+
+    while (behind - c->shard > 1) {
+        size_t middle = c->shard + (behind - c->shard) / 2;
+        int status = is_behind(c, middle, err);
+
+        if (status < 0)
+            return -1;
+        if (status == 1)
+            behind = middle;
+        else
+            c->shard = middle;
+    }
+    c->is_placed = true;
+    return 0;
+}
+
 /* ---- the face ---- */
 
 struct contents *contents_open(struct agent *a, const struct version *v)
@@ -193,16 +252,26 @@ struct contents *contents_open(struct agent *a, const struct version *v)
 
     c->agent = a;
     c->version = v;
+    c->is_placed = true;
+    c->fetch_bytes = FETCH_BYTES;
     c->reader = manifest_reader_new(on_line, c);
+    return c;
+}
+
+struct contents *contents_open_from(struct agent *a, const struct version *v,
+                                    const char *path)
+{
+    struct contents *c = contents_open(a, v);
+
+    c->from = mem_copy_string(path);
+    c->is_placed = false;
     return c;
 }
 
 int contents_next(struct contents *c, struct contents_batch *batch, struct error *err)
 {
-    forget_lines(c);
-    while (c->n_lines == 0 && c->shard < c->version->record.n_shards)
-        if (read_some(c, err) != 0)
-            return -1;
+    if ((!c->is_placed && find_shard(c, err) != 0) || read_lines(c, err) != 0)
+        return -1;
     *batch = (struct contents_batch){c->lines, c->n_lines};
     return c->n_lines > 0;
 }
@@ -215,6 +284,7 @@ void contents_close(struct contents *c)
     forget_lines(c);
     free(c->lines);
     free(c->piece.data);
+    free(c->from);
     free(c);
 }
 

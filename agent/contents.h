@@ -25,6 +25,11 @@ struct contents *contents_open(struct agent *a, const struct version *v);
 int contents_next(struct contents *c, struct contents_batch *batch, struct error *err);
 void contents_close(struct contents *c);
 
+/* The same, but only those from this path on, which is copied: of the shards that lie
+ * before it no more is read than the beginnings of a few (binary search). */
+struct contents *contents_open_from(struct agent *a, const struct version *v,
+                                    const char *path);
+
 /*
  * All of them: take() gets batch after batch, on the loop, and calls done() when it wants the next
  * (at once, or after operations of its own).  *err of done() ends the reading.

@@ -42,12 +42,29 @@ static void count(struct file_level *l, const struct manifest_line *line)
     l->bytes += line->entry.stamp.size;
 }
 
+/* Behind all that lies in "a/" comes first what "a0" would be: '0' is the byte next to
+ * '/'. */
+void file_level_add_from(const struct file_level *l, struct text *path)
+{
+    size_t size = l->after != NULL ? strlen(l->after) : 0;
+
+    if (size == 0 || strcmp(l->after, l->prefix) < 0) {
+        text_add(path, l->prefix);
+        return;
+    }
+    text_add(path, l->after);
+    if (l->after[size - 1] == '/')
+        path->data[path->size - 1] = '/' + 1;
+}
+
 bool file_level_take(struct file_level *l, const struct manifest_line *line)
 {
     const char *path = line->entry.path;
     const char *slash;
 
-    if (!begins_with(path, l->prefix) || !is_behind(l, path))
+    if (!begins_with(path, l->prefix))
+        return strcmp(path, l->prefix) < 0;
+    if (!is_behind(l, path))
         return true;
     if (l->open.size > 0 && begins_with(path, text_string(&l->open))) {
         count(l, line);

@@ -28,7 +28,11 @@ struct file_level {
     uint64_t files, bytes;
 };
 
-/* The next entry.  false: the page is full, nothing more is wanted. */
+/* The first path that the page may show; what comes before it need not be told. */
+void file_level_add_from(const struct file_level *l, struct text *path);
+
+/* The next entry.  false: the page is full, or all that may
+ * belong to it has come by. */
 bool file_level_take(struct file_level *l, const struct manifest_line *line);
 
 /* All have come by, or the page is full. */

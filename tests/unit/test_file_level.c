@@ -44,18 +44,27 @@ static void on_folder(void *ctx, const char *path, uint64_t files, uint64_t byte
     keep(s, path);
 }
 
-static void run(struct seen *s, struct file_level l)
+/* Returns the path with which it had enough, NULL where all were wanted. */
+static const char *run_from(struct seen *s, struct file_level l, const char *from)
 {
+    const char *last = NULL;
+
     l.entry = on_entry;
     l.folder = on_folder;
     l.ctx = s;
-    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(paths) && last == NULL; i++) {
         const struct manifest_line line = {
             .entry = {.path = paths[i], .type = ENTRY_FILE, .stamp = {.size = 10}}};
-        if (!file_level_take(&l, &line))
-            break;
+        if (strcmp(paths[i], from) >= 0 && !file_level_take(&l, &line))
+            last = paths[i];
     }
     file_level_end(&l);
+    return last;
+}
+
+static const char *run(struct seen *s, struct file_level l)
+{
+    return run_from(s, l, "");
 }
 
 static void check(const struct file_level l, const char *expected)
@@ -121,12 +130,60 @@ static void test_all_pages(void **state)
     }
 }
 
+/* Where the page may begin: what lies before that path adds nothing to it. */
+static void check_from(const struct file_level l, const char *expected)
+{
+    struct seen whole = {0}, rest = {0};
+    struct text from = {0};
+
+    file_level_add_from(&l, &from);
+    assert_string_equal(text_string(&from), expected);
+    run(&whole, l);
+    run_from(&rest, l, text_string(&from));
+    assert_string_equal(text_string(&rest.text), text_string(&whole.text));
+    text_free(&from);
+    text_free(&whole.text);
+    text_free(&rest.text);
+    free(whole.last);
+    free(rest.last);
+}
+
+static void test_from(void **state)
+{
+    (void)state;
+    check_from((struct file_level){.prefix = ""}, "");
+    check_from((struct file_level){.prefix = "a/", .is_level = true}, "a/");
+    check_from((struct file_level){.prefix = "", .after = "a/", .is_level = true},
+               "a0");
+    check_from((struct file_level){.prefix = "", .after = "a0"}, "a0");
+    check_from((struct file_level){.prefix = "a/", .after = "a/b/", .is_level = true},
+               "a/b0");
+    check_from((struct file_level){.prefix = "b/", .after = "a/c"}, "b/");
+    check_from((struct file_level){.prefix = "a/", .after = "b/"}, "b0");
+}
+
+/* Nothing behind the prefix is asked for; a folder that is open there is told. */
+static void test_stops_behind_the_prefix(void **state)
+{
+    struct seen s = {0};
+
+    (void)state;
+    assert_string_equal(run(&s, (struct file_level){.prefix = "a/", .is_level = true}),
+                        "a0");
+    assert_string_equal(text_string(&s.text), "a/b/=2,20 a/c ");
+    assert_null(run(&s, (struct file_level){.prefix = "", .is_level = true}));
+    text_free(&s.text);
+    free(s.last);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_levels),
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_all_pages),
+        cmocka_unit_test(test_from),
+        cmocka_unit_test(test_stops_behind_the_prefix),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
