@@ -40,6 +40,14 @@ static size_t count_blocks(const struct manifest_line *l)
     return l->n_blocks > 1 ? l->n_blocks : 1;
 }
 
+/* One block ends with the file, so that it is compared before its end is shown. */
+static uint64_t block_size(const struct manifest_line *l)
+{
+    if (l->n_blocks > 1)
+        return l->block_size;
+    return l->entry.stamp.size > 0 ? l->entry.stamp.size : 1;
+}
+
 static const struct digest *expected(const struct manifest_line *l, size_t block)
 {
     return l->n_blocks > 1 ? &l->blocks[block] : &l->hash;
@@ -126,7 +134,6 @@ static int end(struct cat *c, struct error *err)
 static int print_file(struct agent *a, const struct version *v,
                       const struct manifest_line *line, struct error *err)
 {
-    uint64_t size = line->entry.stamp.size;
     struct cat c = {.agent = a, .line = line, .sink = {.write = sink_write}};
     struct store_op op = {.verb = STORE_GET, .size = UINT64_MAX, .sink = &c.sink};
     struct text key = {0};
@@ -138,7 +145,7 @@ static int print_file(struct agent *a, const struct version *v,
     else
         text_add_format(&key, "data/%s", line->entry.path);
     c.digests = mem_new(count_blocks(line) + 1, sizeof *c.digests);
-    digester_init(&c.digester, line->n_blocks > 1 ? line->block_size : size, c.digests);
+    digester_init(&c.digester, block_size(line), c.digests);
     op.key = text_string(&key);
     status = agent_do(a, &op, err);
     if (status == 0)
