@@ -28,7 +28,7 @@ struct child {
     struct text line, errors;
     struct deferred failed;
     char buffer[READ_BYTES];
-    unsigned n_open; /* handles */
+    unsigned n_open; /* handles, and what is deferred */
     int code;
     bool has_exited, has_out, has_err; /* out, err: there may come more */
     bool is_session, is_held;
@@ -89,12 +89,15 @@ static void child_free(struct child *c)
     free(c);
 }
 
-static void on_closed(uv_handle_t *handle)
+static void release(struct child *c)
 {
-    struct child *c = handle->data;
-
     if (--c->n_open == 0)
         child_free(c);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    release(handle->data);
 }
 
 static void close_handle(void *handle)
@@ -150,6 +153,13 @@ static void tell_line(struct child *c, const char *line, size_t size)
         c->events->line(c->ctx, line, size);
 }
 
+static void add_to_line(struct child *c, const char *bytes, size_t size)
+{
+    size_t room = LINE_BYTES - c->line.size;
+
+    text_add_bytes(&c->line, bytes, size < room ? size : room);
+}
+
 static void take_out(struct child *c, const char *bytes, size_t size)
 {
     const char *end;
@@ -164,14 +174,13 @@ static void take_out(struct child *c, const char *bytes, size_t size)
     while (size > 0 && (end = memchr(bytes, '\n', size)) != NULL) {
         size_t n = (size_t)(end - bytes);
 
-        text_add_bytes(&c->line, bytes, n);
+        add_to_line(c, bytes, n);
         tell_line(c, text_string(&c->line), c->line.size);
         text_clear(&c->line);
         bytes += n + 1;
         size -= n + 1;
     }
-    if (c->line.size + size <= LINE_BYTES)
-        text_add_bytes(&c->line, bytes, size);
+    add_to_line(c, bytes, size);
 }
 
 static void take_errors(struct child *c, const char *bytes, size_t size)
@@ -312,8 +321,9 @@ static void on_not_started(void *ctx)
 {
     struct child *c = ctx;
 
-    c->has_exited = true;
-    advance(c);
+    if (c->phase == CHILD_RUNNING)
+        advance(c);
+    release(c);
 }
 
 static void begin(struct child *c)
@@ -329,6 +339,8 @@ static void begin(struct child *c)
         text_add_format(&c->errors, "error: cannot start grid: %s\n",
                         uv_strerror(status));
         c->code = 1;
+        c->has_exited = true; /* nothing is to be killed */
+        c->n_open++;
         loop_defer(c->all->loop, &c->failed, on_not_started, c);
         return;
     }

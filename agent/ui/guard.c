@@ -42,7 +42,9 @@ static bool is_from_our_page(const struct guard *g, const struct guard_request *
     return is_reading(r->method);
 }
 
-/* A link that is followed has no page of its own ("none"). */
+/* A link that is opened has no page of its own ("none"); one that is followed has, but
+ * brings the token.  Cookies know no ports: a page of another server of this machine
+ * would have ours sent. */
 static bool is_same_site(const struct guard_request *r)
 {
     return r->fetch_site == NULL || strcmp(r->fetch_site, "same-origin") == 0 ||
@@ -60,7 +62,7 @@ enum guard_verdict guard_check(struct guard *g, const struct guard_request *r,
         *why = "the request comes from another page";
         return GUARD_REFUSED;
     }
-    if (is_secret(g->cookie, r->cookie))
+    if (is_same_site(r) && is_secret(g->cookie, r->cookie))
         return GUARD_PASSED;
     if (is_reading(r->method) && is_secret(g->token, r->token)) {
         g->token[0] = '\0';
