@@ -336,25 +336,39 @@ static void on_answer_gone(struct exchange *x)
     tell_ask(to.drop, to.ask);
 }
 
+/* A number of the query, 0 where there is none.  What else stood there would be taken by
+ * the session for its own lines. */
+static int number_of(const struct exchange *x, const char *name, uint64_t *out)
+{
+    const char *value = exchange_query(x, name);
+
+    *out = 0;
+    return value == NULL ? 0 : text_parse_u64(value, out);
+}
+
 void drops_begin_answer(struct drops *all, struct exchange *x)
 {
     struct answering to = {.drop = find_drop(all, exchange_query(x, "drop"))};
-    const char *size = exchange_query(x, "size");
-    const char *modified = exchange_query(x, "modified");
     struct text out = {0};
+    uint64_t size, modified;
 
     if (to.drop != NULL)
         to.ask = find_ask(to.drop, exchange_query(x, "ask"));
-    if (to.ask == NULL || to.ask->by != NULL) {
+    if (to.ask == NULL) {
         answer_refusal(x, 410, "this is not asked for any more");
         return;
     }
+    if (number_of(x, "size", &size) != 0 || number_of(x, "modified", &modified) != 0) {
+        answer_refusal(x, 400, "size and modified are numbers");
+        return;
+    }
+    detach(to.ask); /* a page that begins anew has given up what it had begun */
     to.ask->by = x;
     x->owner = all;
     x->take = on_body;
     x->gone = on_answer_gone;
-    text_add_format(&out, "%" PRIu64 " begin %.20s %.20s\n", to.ask->id,
-                    size != NULL ? size : "0", modified != NULL ? modified : "0");
+    text_add_format(&out, "%" PRIu64 " begin %" PRIu64 " %" PRIu64 "\n", to.ask->id,
+                    size, modified);
     send_bytes(to.drop, &out);
 }
 

@@ -7,6 +7,11 @@
  * ask again and again.  While it is, nobody sees that the client has gone: who streams
  * writes something now and then.
  *
+ * It watches edges, and takes a socket that gave less than there was room for as empty:
+ * an end that had come by then would never be seen.  A connection that is resumed is
+ * watched from the start, so one whose body comes in pieces is suspended for a moment
+ * after each.
+ *
  * A response is only queued from libmicrohttpd's own callback: exchange_answer() keeps
  * it, and wakes the connection, which then comes by for it.
  */
@@ -192,8 +197,9 @@ static void take_body(struct exchange *x, const char *bytes, size_t *n)
         return;
     }
     *n -= x->take(x, bytes, *n);
-    if (*n > 0)
-        suspend(x);
+    suspend(x);
+    if (*n == 0)
+        wake(x); /* looked at anew: see above */
 }
 
 /* NOLINTNEXTLINE(readability-function-size): libmicrohttpd has eight parameters */

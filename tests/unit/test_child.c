@@ -106,6 +106,7 @@ static void wait_for_ever(void)
 {
     printf("%d\n", (int)getpid());
     fflush(stdout);
+    alarm(120); /* where the test has failed and nobody kills it */
     for (;;)
         pause();
 }
