@@ -5,12 +5,9 @@
  */
 #include "agent/ui/drop.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <cjson/cJSON.h>
 
 #include "agent/agent.h"
 #include "agent/control.h"
@@ -18,34 +15,20 @@
 #include "agent/record.h"
 #include "agent/ui/answer_json.h"
 #include "agent/ui/arguments.h"
+#include "agent/ui/asks.h"
 #include "agent/ui/launch.h"
 #include "base/mem.h"
 
-enum {
-    AWAY_MS = 30 * 1000,     /* a reload, and the same folder chosen again */
-    ASK_LINE_MAX = 64 << 10, /* with a path in it */
-    QUEUED_MAX = 1 << 20     /* bytes that the session has not taken */
-};
-
-/* A question that is not answered. */
-struct drop_ask {
-    uint64_t id;
-    char *json;          /* for the page */
-    struct exchange *by; /* that answers it now, or NULL */
-    struct drop_ask *next;
-};
+enum { AWAY_MS = 30 * 1000 }; /* a reload, and the same folder chosen again */
 
 struct drop {
     struct drops *all;
     char *id, *page, *label, *name, *cluster, *socket;
     enum { DROP_ASKING, DROP_AWAY, DROP_CLOSED } phase;
-    uv_pipe_t listener, peer;
+    uv_pipe_t listener;
     uv_timer_t timer;
-    unsigned n_open; /* handles, and the session */
-    bool has_peer;
-    struct text line;
-    char buffer[16 << 10];
-    struct drop_ask *asks;
+    struct asks *asks; /* NULL: the session is not there yet */
+    unsigned n_open;   /* handles, asks, and the session */
     void (*ended)(void *ctx, int code, const char *error);
     void *ctx;
     struct drop *next;
@@ -80,8 +63,9 @@ static void tell_state(const struct drop *d)
 }
 
 /* {"drop":"ID","ask":7,...} */
-static void tell_ask(const struct drop *d, const struct drop_ask *a)
+static void on_asked(void *ctx, const char *json)
 {
+    const struct drop *d = ctx;
     struct page *p = broadcast_find(d->all->pages, d->page);
     struct text line = {0};
 
@@ -89,45 +73,17 @@ static void tell_ask(const struct drop *d, const struct drop_ask *a)
         return;
     json_line_begin(&line);
     json_line_string(&line, "drop", d->id);
-    text_add_format(&line, ",%s", a->json + 1);
+    text_add_format(&line, ",%s", json + 1);
     page_tell(p, "ask", text_string(&line));
     text_free(&line);
 }
 
 /* ---- the end ---- */
 
-/* What still comes of its answer counts no more. */
-static void detach(struct drop_ask *a)
-{
-    if (a->by == NULL)
-        return;
-    a->by->owner = NULL;
-    exchange_take_on(a->by); /* to be refused */
-    a->by = NULL;
-}
-
-static void ask_free(struct drop_ask *a)
-{
-    detach(a);
-    free(a->json);
-    free(a);
-}
-
-static void forget_asks(struct drop *d)
-{
-    while (d->asks != NULL) {
-        struct drop_ask *next = d->asks->next;
-
-        ask_free(d->asks);
-        d->asks = next;
-    }
-}
-
 static void release(struct drop *d)
 {
     if (--d->n_open > 0)
         return;
-    text_free(&d->line);
     free(d->id);
     free(d->page);
     free(d->label);
@@ -160,134 +116,38 @@ static void drop_close(struct drop *d)
         link = &(*link)->next;
     *link = d->next;
     d->phase = DROP_CLOSED;
-    forget_asks(d);
     tell_state(d);
     unlink(d->socket);
     close_handle(&d->listener);
     close_handle(&d->timer);
-    if (d->has_peer)
-        close_handle(&d->peer);
+    if (d->asks != NULL)
+        asks_close(d->asks);
 }
 
-/* ---- what the session asks ---- */
+/* ---- the session, and the page's answers ---- */
 
-static void take_ask(struct drop *d, const char *line)
+static void on_lost(void *ctx)
 {
-    cJSON *json = cJSON_Parse(line);
-    const cJSON *id = cJSON_GetObjectItem(json, "ask");
-    struct drop_ask *a, **last = &d->asks;
-
-    if (cJSON_IsNumber(id)) {
-        a = mem_new(1, sizeof *a);
-        a->id = (uint64_t)id->valuedouble;
-        a->json = mem_copy_string(line);
-        while (*last != NULL)
-            last = &(*last)->next;
-        *last = a;
-        tell_ask(d, a);
-    }
-    cJSON_Delete(json);
+    drop_close(ctx);
 }
 
-static void give_room(uv_handle_t *handle, size_t size, uv_buf_t *buffer)
+static void on_asks_closed(void *ctx)
 {
-    struct drop *d = handle->data;
-
-    (void)size;
-    *buffer = uv_buf_init(d->buffer, sizeof d->buffer);
+    release(ctx);
 }
 
-static void on_asked(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
-{
-    struct drop *d = stream->data;
-    const char *bytes = buffer->base, *end;
-
-    if (n < 0 || d->line.size > ASK_LINE_MAX) {
-        drop_close(d);
-        return;
-    }
-    while (n > 0 && (end = memchr(bytes, '\n', (size_t)n)) != NULL) {
-        text_add_bytes(&d->line, bytes, (size_t)(end - bytes));
-        take_ask(d, text_string(&d->line));
-        text_clear(&d->line);
-        n -= end + 1 - bytes;
-        bytes = end + 1;
-    }
-    if (n > 0)
-        text_add_bytes(&d->line, bytes, (size_t)n);
-}
+static const struct asks_events asks_events = {on_asked, on_lost, on_asks_closed};
 
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct drop *d = listener->data;
 
-    if (status != 0 || d->has_peer)
+    if (status != 0 || d->asks != NULL)
         return;
-    d->has_peer = true;
     d->n_open++;
-    uv_pipe_init(listener->loop, &d->peer, 0);
-    d->peer.data = d;
-    if (uv_accept(listener, (uv_stream_t *)&d->peer) != 0 ||
-        uv_read_start((uv_stream_t *)&d->peer, give_room, on_asked) != 0)
-        drop_close(d);
+    d->asks = asks_new(&asks_events, d);
+    asks_accept(d->asks, listener);
 }
-
-/* ---- what the page answers ---- */
-
-struct writing {
-    uv_write_t request;
-    struct text bytes;
-};
-
-static struct drop_ask *find_ask(struct drop *d, const char *id)
-{
-    uint64_t number;
-    struct drop_ask *a = d->asks;
-
-    if (id == NULL || text_parse_u64(id, &number) != 0)
-        return NULL;
-    while (a != NULL && a->id != number)
-        a = a->next;
-    return a;
-}
-
-static void take_on(struct drop *d)
-{
-    for (struct drop_ask *a = d->asks; a != NULL; a = a->next)
-        if (a->by != NULL)
-            exchange_take_on(a->by);
-}
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct writing *w = request->data;
-    struct drop *d = request->handle->data;
-
-    (void)status; /* where it is lost, reading tells */
-    text_free(&w->bytes);
-    free(w);
-    take_on(d);
-}
-
-static void send_bytes(struct drop *d, struct text *bytes)
-{
-    struct writing *w = mem_new(1, sizeof *w);
-    uv_buf_t out;
-
-    w->bytes = *bytes;
-    w->request.data = w;
-    out = uv_buf_init(w->bytes.data, (unsigned)w->bytes.size);
-    if (uv_write(&w->request, (uv_stream_t *)&d->peer, &out, 1, on_written) != 0) {
-        text_free(&w->bytes);
-        free(w);
-    }
-}
-
-/* Which drop and which question an answer is for; the answer itself knows the rest. */
-struct answering {
-    struct drop *drop;
-    struct drop_ask *ask;
-};
 
 static struct drop *find_drop(const struct drops *all, const char *id)
 {
@@ -298,116 +158,17 @@ static struct drop *find_drop(const struct drops *all, const char *id)
     return d;
 }
 
-/* The question of an answer; NULL where it has gone meanwhile. */
-static struct answering of_answer(const struct exchange *x)
-{
-    struct answering found = {0};
-
-    if (x->owner == NULL)
-        return found;
-    found.drop = find_drop(x->owner, exchange_query(x, "drop"));
-    if (found.drop != NULL)
-        found.ask = find_ask(found.drop, exchange_query(x, "ask"));
-    return found;
-}
-
-static size_t on_body(struct exchange *x, const void *bytes, size_t n)
-{
-    struct answering to = of_answer(x);
-    struct text out = {0};
-
-    if (to.ask == NULL)
-        return n; /* nobody waits for it any more */
-    if (uv_stream_get_write_queue_size((uv_stream_t *)&to.drop->peer) > QUEUED_MAX)
-        return 0;
-    text_add_format(&out, "%" PRIu64 " bytes %zu\n", to.ask->id, n);
-    text_add_bytes(&out, bytes, n);
-    send_bytes(to.drop, &out);
-    return n;
-}
-
-static void on_answer_gone(struct exchange *x)
-{
-    struct answering to = of_answer(x);
-
-    if (to.ask == NULL || to.ask->by != x)
-        return;
-    to.ask->by = NULL; /* it broke off: once more */
-    tell_ask(to.drop, to.ask);
-}
-
-/* A number of the query, 0 where there is none.  What else stood there would be taken by
- * the session for its own lines. */
-static int number_of(const struct exchange *x, const char *name, uint64_t *out)
-{
-    const char *value = exchange_query(x, name);
-
-    *out = 0;
-    return value == NULL ? 0 : text_parse_u64(value, out);
-}
-
 void drops_begin_answer(struct drops *all, struct exchange *x)
 {
-    struct answering to = {.drop = find_drop(all, exchange_query(x, "drop"))};
-    struct text out = {0};
-    uint64_t size, modified;
+    const struct drop *d = find_drop(all, exchange_query(x, "drop"));
 
-    if (to.drop != NULL)
-        to.ask = find_ask(to.drop, exchange_query(x, "ask"));
-    if (to.ask == NULL) {
-        answer_refusal(x, 410, "this is not asked for any more");
-        return;
-    }
-    if (number_of(x, "size", &size) != 0 || number_of(x, "modified", &modified) != 0) {
-        answer_refusal(x, 400, "size and modified are numbers");
-        return;
-    }
-    detach(to.ask); /* a page that begins anew has given up what it had begun */
-    to.ask->by = x;
-    x->owner = all;
-    x->take = on_body;
-    x->gone = on_answer_gone;
-    text_add_format(&out, "%" PRIu64 " begin %" PRIu64 " %" PRIu64 "\n", to.ask->id,
-                    size, modified);
-    send_bytes(to.drop, &out);
-}
-
-static void remove_ask(struct drop *d, struct drop_ask *gone)
-{
-    struct drop_ask **link = &d->asks;
-
-    while (*link != gone)
-        link = &(*link)->next;
-    *link = gone->next;
-    gone->by = NULL;
-    ask_free(gone);
+    asks_begin_answer(d != NULL ? d->asks : NULL, x);
 }
 
 void drops_end_answer(struct drops *all, struct exchange *x)
 {
-    struct answering to = of_answer(x);
-    const char *fail = exchange_query(x, "fail");
-    const char *message = exchange_query(x, "message");
-    struct text out = {0}, shown = {0};
-
-    (void)all;
-    if (to.ask == NULL || to.ask->by != x) {
-        answer_refusal(x, 410, "this is not asked for any more");
-        return;
-    }
-    text_add_format(&out, "%" PRIu64 " ", to.ask->id);
-    if (fail != NULL) {
-        text_add_printable(&shown, message, message != NULL ? strlen(message) : 0);
-        text_add_format(&out, "fail %s %.200s\n",
-                        strcmp(fail, "gone") == 0 ? "gone" : "unreadable",
-                        text_string(&shown));
-    } else {
-        text_add(&out, "end\n");
-    }
-    text_free(&shown);
-    send_bytes(to.drop, &out);
-    remove_ask(to.drop, to.ask);
-    answer_json(x, "{}\n");
+    (void)all; /* x knows what it answers */
+    asks_end_answer(x);
 }
 
 /* ---- the page ---- */
@@ -422,9 +183,8 @@ static void come_back(struct drop *d)
     uv_timer_stop(&d->timer);
     d->phase = DROP_ASKING;
     tell_state(d);
-    for (const struct drop_ask *a = d->asks; a != NULL; a = a->next)
-        if (a->by == NULL)
-            tell_ask(d, a);
+    if (d->asks != NULL)
+        asks_tell(d->asks);
 }
 
 void drops_page_came(struct drops *all, struct page *p)
@@ -464,8 +224,8 @@ static void take_over(struct drop *d, struct exchange *x, const struct drop_opti
 
     set(&d->id, o->id);
     set(&d->page, o->page);
-    for (struct drop_ask *a = d->asks; a != NULL; a = a->next)
-        detach(a);
+    if (d->asks != NULL)
+        asks_detach(d->asks);
     json_line_begin(&line);
     json_line_string(&line, "event", "session");
     json_line_string(&line, "name", d->name);
