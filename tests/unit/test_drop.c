@@ -221,6 +221,29 @@ static void test_one_that_breaks_off(void **state)
     scene_end(&t);
 }
 
+/* The server sees the bytes and the end in one round. */
+static void test_one_that_breaks_off_at_once(void **state)
+{
+    char *bytes = bytes_of(1, 1000);
+    struct client c;
+    struct scene t;
+
+    scene_begin(&t, state);
+    ask(&t, 1);
+    for (unsigned i = 1; i <= 20; i++) {
+        answer_begin(t.s, &c, "d", 1, 1000);
+        while (t.e.asks[1].n_begins < i)
+            uv_run(&t.s->loop.uv, UV_RUN_ONCE);
+        client_send(&c, bytes, 999);
+        client_close(t.s, &c);
+        until_told(t.s, &t.page, "d", 1, 1 + i);
+    }
+    answer_whole(t.s, "d", 1, 1000, 200);
+    expect_heard(t.s, &t.e, 1, 1000);
+    free(bytes);
+    scene_end(&t);
+}
+
 static void test_files_that_are_not_there(void **state)
 {
     struct client c;
@@ -366,19 +389,30 @@ static void test_a_reload(void **state)
 /* The stream of events broke: the page is the same, and has its files still. */
 static void test_the_same_page_again(void **state)
 {
+    char *bytes = bytes_of(3, 1000);
+    struct client c;
     struct scene t;
 
     scene_begin(&t, state);
     ask(&t, 1);
+    ask(&t, 3);
+    answer_begin(t.s, &c, "d", 3, 1000);
+    client_send(&c, bytes, 500);
+    until_heard(t.s, &t.e, 3, 500);
     client_close(t.s, &t.page);
     session_ask(&t.e, 2);
     page_open(t.s, &t.page, "p");
     until_told(t.s, &t.page, "d", 1, 1);
     until_told(t.s, &t.page, "d", 2, 1);
+    assert_int_equal(n_told(&t.page, "d", 3), 0); /* it is at it */
     answer_whole(t.s, "d", 2, 20, 200);
     answer_whole(t.s, "d", 1, 10, 200);
+    client_send(&c, bytes + 500, 500);
+    client_finish(t.s, &c, 200);
     expect_heard(t.s, &t.e, 1, 10);
     expect_heard(t.s, &t.e, 2, 20);
+    expect_heard(t.s, &t.e, 3, 1000);
+    free(bytes);
     scene_end(&t);
 }
 
@@ -681,6 +715,7 @@ int main(int argc, char **argv)
         ON_STAGE(test_two_files_at_once),
         ON_STAGE(test_a_slice_twice),
         ON_STAGE(test_one_that_breaks_off),
+        ON_STAGE(test_one_that_breaks_off_at_once),
         ON_STAGE(test_files_that_are_not_there),
         ON_STAGE(test_what_is_no_size),
         ON_STAGE(test_answers_to_nobody),
