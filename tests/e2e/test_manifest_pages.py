@@ -17,6 +17,7 @@ SHARDS, ENTRIES = 40, 50
 BISECTION = 6         # questions that tell one of 40
 LOOK_BYTES = 64 << 10
 TOP = "many/v1/"
+CONTENT = "z0777"      # the one file whose bytes are there: they are its name
 
 
 def paths():
@@ -45,7 +46,7 @@ def place(fake, grid, tmp_path):  # noqa: F811
     shards, root = [], hashlib.sha256()
     for row in lines:
         root.update(f"file {row['size']} {row['hash']} {row['path']}\0".encode())
-        put(Bucket="test", Key=f"{TOP}data/{row['path']}", Body=row["path"].encode()) if row["path"] == "z0777" else None
+    put(Bucket="test", Key=f"{TOP}data/{CONTENT}", Body=CONTENT.encode())
     for i in range(SHARDS):
         packed = shard_of(lines[i * ENTRIES:(i + 1) * ENTRIES])
         assert len(packed) > LOOK_BYTES
@@ -81,6 +82,18 @@ def test_a_page_from_deep_inside(place, grid):
         assert requests <= BISECTION + 2 and received <= BISECTION * LOOK_BYTES + 2 * shard_bytes, (requests, received)
 
 
+def test_at_the_borders_of_shards(place, grid):
+    every = paths()
+    for shard in (0, 1, 7, 20, 38, 39):
+        first = shard * ENTRIES
+        rows, requests, _ = page(place, grid, "--after", every[first], "--limit", "2")
+        assert [r["path"] for r in rows] == every[first + 1:first + 3]
+        assert requests <= BISECTION + 1, f"shard {shard}: {requests}"
+        rows, requests, _ = page(place, grid, "--after", every[first + ENTRIES - 1], "--limit", "2")
+        assert [r["path"] for r in rows] == every[first + ENTRIES:first + ENTRIES + 2]
+        assert requests <= BISECTION + 2, f"behind shard {shard}: {requests}"
+
+
 def test_a_folder_and_nothing_behind_it(place, grid):
     for folder in (0, 4, 9):
         rows, requests, _ = page(place, grid, f"d{folder:02}/", "--level")
@@ -105,7 +118,7 @@ def test_every_page_is_there_once(place, grid):
 
 def test_one_file(place, grid):
     since = len(place.s3.log("test"))
-    assert grid("datastore", "cat", "many", "z0777", code=0).out == "z0777"
+    assert grid("datastore", "cat", "many", CONTENT, code=0).out == CONTENT
     assert "there is no z07775" in grid("datastore", "cat", "many", "z07775", code=1).text
     assert "there is no zz" in grid("datastore", "cat", "many", "zz", code=1).text
     requests, _ = read_of_manifest(place, since)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/span.h"
 #include "base/text.h"
 #include "tests/unit/dice.h"
 #include "transfer/source_socket.h"
@@ -201,6 +202,40 @@ static void test_bad_listings(void **state)
     check_bad_listing(s, 6, time, sizeof time);
     check_bad_listing(s, 7, cut, sizeof cut - 1);
     check_bad_listing(s, 8, "", 0);
+}
+
+/* A folder that is chosen in a browser has names of the page's own making. */
+static void test_paths_that_lead_elsewhere(void **state)
+{
+    static const char *const paths[] = {"",      ".",    "..",     "a/..", "a/../b",
+                                        "a/./b", "a//b", "a/",     "/",    "//a",
+                                        "./a",   "a/.",  "../../a"};
+    struct side *s = *state;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(paths); i++) {
+        struct text file = {0}, folder = {0};
+
+        text_add_format(&file, "file 1 1 %s", paths[i]);
+        text_add_format(&folder, "dir 0 0 %s", paths[i]);
+        check_bad_listing(s, 2 * i + 1, text_string(&file), file.size + 1);
+        check_bad_listing(s, 2 * i + 2, text_string(&folder), folder.size + 1);
+        text_free(&file);
+        text_free(&folder);
+    }
+}
+
+/* They are bytes, as those of any source: what is not UTF-8 is a name too. */
+static void test_names_that_are_not_utf8(void **state)
+{
+    static const char odd[] = "file 1 1 \xc3(\0file 1 1 \xff\xfe\0end";
+    struct side *s = *state;
+
+    say_listing(s, 1, odd, sizeof odd);
+    next(s);
+    assert_int_equal(answer(s), ERROR_NONE);
+    assert_int_equal(s->batch.n_entries, 2);
+    assert_string_equal(s->batch.entries[0].path, "\xc3(");
+    assert_string_equal(s->batch.entries[1].path, "\xff\xfe");
 }
 
 /* ---- files ---- */
@@ -454,6 +489,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_listing, begin, end),
         cmocka_unit_test_setup_teardown(test_bad_listings, begin, end),
+        cmocka_unit_test_setup_teardown(test_paths_that_lead_elsewhere, begin, end),
+        cmocka_unit_test_setup_teardown(test_names_that_are_not_utf8, begin, end),
         cmocka_unit_test_setup_teardown(test_open_and_read, begin, end),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_another, begin, end),
         cmocka_unit_test_setup_teardown(test_stop, begin, end),
