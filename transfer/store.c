@@ -1,6 +1,6 @@
 /*
- * The face of every store: who may begin, with how much memory, and what follows when
- * an attempt fails.  One attempt at a verb is the kind's (store_impl.h).
+ * The face of every store: who may begin, and with how much memory.  One attempt at a
+ * verb is the kind's (store_impl.h); what follows when one fails: store_failure.c.
  *
  *     QUEUED --a slot--> LEASING --its chunk--> ATTEMPTING --outcome--> ENDING -->
  * done() ^                                           |                    ^ ^
@@ -24,6 +24,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "transfer/store_failure.h"
 #include "transfer/store_impl.h"
 
 /* What is begun under --bwlimit is done after about so long. */
@@ -44,16 +45,14 @@ static void queue_remove(struct store_op *op)
     op->next->prev = op->prev;
 }
 
-/* Back to the head: it has waited its turn already. */
-static void requeue(struct store_op *op)
+void store_requeue(struct store_op *op)
 {
     op->phase = OP_QUEUED;
     op->store->counts.waiting++;
     queue_insert_before(op->store->queue.next, op);
 }
 
-/* To the end: another looks next whether anybody answers, should it be this one's fault. */
-static void requeue_last(struct store_op *op)
+void store_requeue_last(struct store_op *op)
 {
     op->phase = OP_QUEUED;
     op->store->counts.waiting++;
@@ -63,16 +62,6 @@ static void requeue_last(struct store_op *op)
 static bool queue_is_empty(const struct store *store)
 {
     return store->queue.next == &store->queue;
-}
-
-static uint32_t next_random(struct store *store)
-{
-    uint32_t r = store->random;
-
-    r ^= r << 13; /* xorshift32, Marsaglia 2003 */
-    r ^= r >> 17;
-    r ^= r << 5;
-    return store->random = r;
 }
 
 /* ---- the end of an operation ---- */
@@ -110,8 +99,7 @@ static void on_end(void *ctx)
         store->freed(store->freed_ctx);
 }
 
-/* It holds nothing any more. */
-static void end(struct store_op *op, const struct error *err)
+void store_end_op(struct store_op *op, const struct error *err)
 {
     if (err != NULL)
         op->err = *err;
@@ -122,12 +110,12 @@ static void end(struct store_op *op, const struct error *err)
     loop_defer(op->store->loop, &op->soon, on_end, op);
 }
 
-static void end_cancelled(struct store_op *op)
+void store_end_cancelled(struct store_op *op)
 {
     struct error err;
 
     error_set(&err, ERROR_CANCELLED, 0, "cancelled");
-    end(op, &err);
+    store_end_op(op, &err);
 }
 
 /* ---- attempts ---- */
@@ -188,9 +176,9 @@ static void on_lease(struct lease *lease, void *ctx)
     leave(op);
     store_gate_forget(store, op);
     if (op->is_cancelled)
-        end_cancelled(op);
+        store_end_cancelled(op);
     else
-        requeue(op); /* an outage has begun meanwhile, or the fence is up */
+        store_requeue(op); /* an outage has begun meanwhile, or the fence is up */
     store_advance(store);
 }
 
@@ -235,7 +223,7 @@ static void end_waiting(struct store *store)
 
         queue_remove(op);
         store->counts.waiting--;
-        end(op, &store->gate.reason);
+        store_end_op(op, &store->gate.reason);
     }
 }
 
@@ -283,82 +271,6 @@ void store_cut(struct store *store)
             store->kind->cancel(store, op);
 }
 
-/* ---- pauses ---- */
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    free(handle);
-}
-
-static void end_pause(struct store_op *op)
-{
-    uv_close((uv_handle_t *)op->pause, on_timer_closed);
-    op->pause = NULL;
-    op->store->counts.waiting--;
-    op->store->pausing--;
-}
-
-static void on_pause_over(uv_timer_t *timer)
-{
-    struct store_op *op = timer->data;
-
-    end_pause(op);
-    requeue(op);
-    store_advance(op->store);
-}
-
-static void pause_op(struct store_op *op, int64_t delay_ms)
-{
-    op->phase = OP_PAUSING;
-    op->store->counts.waiting++;
-    op->store->pausing++;
-    op->pause = mem_new(1, sizeof *op->pause);
-    uv_timer_init(&op->store->loop->uv, op->pause);
-    op->pause->data = op;
-    uv_timer_start(op->pause, on_pause_over, (uint64_t)delay_ms, 0);
-}
-
-/* A failure worth another attempt: wait, or give up. */
-static void retry_later(struct store_op *op, const struct error *err)
-{
-    struct store *store = op->store;
-    bool is_throttled = err->kind == ERROR_THROTTLED;
-    unsigned attempt;
-    int64_t delay_ms;
-    uint64_t left_ms;
-
-    if (op->verb == STORE_GET && op->moved > 0) { /* it comes forward */
-        op->failures = 0;
-        op->failing_since_ms = op->away_since_ms = 0;
-    }
-    attempt = is_throttled ? ++op->throttled : ++op->failures;
-    switch (store_trouble_on_failure(store, op, err)) {
-    case VERDICT_END:
-        end(op, err);
-        return;
-    case VERDICT_GIVE_UP:
-        store_gate_give_up(store, err);
-        end(op, &store->gate.reason);
-        return;
-    case VERDICT_RETRY:
-        break;
-    }
-    if (!retry_bucket_take(&store->retries) && attempt < RETRY_SLOW_ATTEMPT)
-        attempt = RETRY_SLOW_ATTEMPT;
-    delay_ms = store->delay_ms(err, attempt, next_random(store), op->retry_after_s);
-    if (delay_ms == RETRY_GIVE_UP) {
-        end(op, err);
-        return;
-    }
-    left_ms = store_trouble_left_ms(store, op);
-    if ((uint64_t)delay_ms > left_ms)
-        delay_ms = (int64_t)left_ms;
-    log_line(LOG_DEBUG, LOG_STORE, "%s: attempt %u: %s; next in %lld ms",
-             op->key != NULL ? op->key : "-", op->answer.attempts, err->text,
-             (long long)delay_ms);
-    pause_op(op, delay_ms);
-}
-
 static void on_success(struct store_op *op, unsigned in_use)
 {
     struct store *store = op->store;
@@ -369,106 +281,7 @@ static void on_success(struct store_op *op, unsigned in_use)
     store_trouble_on_success(store, op);
     store->gate.has_succeeded = true;
     store_gate_on_answer(store);
-    end(op, NULL);
-}
-
-/* ---- nobody answers ---- */
-
-/* Nobody has answered it, nor did the last time, while others were answered: it is this
- * request that does not come through, and no outage. */
-static bool is_alone_away(const struct store_op *op, const struct error *err)
-{
-    return err->kind == ERROR_NETWORK && op->away_since_ms != 0 &&
-           op->n_answers != op->store->gate.n_answers;
-}
-
-/* Others have opened the gate again and again meanwhile: the limit is its own, too. */
-static bool is_away_for_too_long(const struct store_op *op, uint64_t now_ms)
-{
-    uint64_t limit_ms = op->store->options.outage_ms;
-
-    return limit_ms > 0 && op->away_since_ms != 0 &&
-           now_ms - op->away_since_ms >= limit_ms;
-}
-
-static void note_away(struct store_op *op, uint64_t now_ms)
-{
-    if (op->away_since_ms == 0)
-        op->away_since_ms = now_ms > 0 ? now_ms : 1;
-    op->n_answers = op->store->gate.n_answers;
-}
-
-static void retry_alone(struct store_op *op, const struct error *err)
-{
-    struct error own = *err;
-
-    own.kind = ERROR_TRANSIENT;
-    error_wrap(&own, "others are answered, but not this request");
-    store_gate_forget(op->store, op);
-    retry_later(op, &own);
-}
-
-static void on_nobody(struct store_op *op, const struct error *err)
-{
-    struct store *store = op->store;
-    uint64_t now_ms = loop_now_ms(store->loop);
-    bool is_alone = is_alone_away(op, err);
-
-    if (err->kind == ERROR_NETWORK)
-        note_away(op, now_ms);
-    else
-        op->away_since_ms = 0; /* that its keys have run out is an answer */
-    if (!is_alone)
-        store_gate_on_away(store, op, err);
-    if (op->is_once) {
-        end(op, err);
-    } else if (is_away_for_too_long(op, now_ms)) {
-        store_gate_give_up(store, err);
-        end(op, &store->gate.reason);
-    } else if (is_alone) {
-        retry_alone(op, err);
-    } else {
-        op->failing_since_ms = 0; /* an outage is another matter */
-        requeue_last(op);
-    }
-}
-
-/* Nothing was wrong with it but that the store was given up. */
-static bool is_cut(const struct store_op *op, const struct error *err)
-{
-    return op->store->gate.phase == GATE_GIVEN_UP && !op->is_cancelled &&
-           !op->body_failed &&
-           (err->kind == ERROR_CANCELLED || error_is_retryable(err) ||
-            store_gate_concerns(op->store, err));
-}
-
-static void on_failure(struct store_op *op, const struct error *err)
-{
-    struct store *store = op->store;
-
-    if (op->body != NULL && op->body->rest != NULL)
-        op->body->rest(op->body);
-    if (is_cut(op, err)) {
-        end(op, &store->gate.reason);
-    } else if (op->body_failed || err->kind == ERROR_CANCELLED) {
-        store_gate_forget(store, op);
-        end(op, err);
-    } else if (op->is_cancelled &&
-               (error_is_retryable(err) || store_gate_concerns(store, err))) {
-        store_gate_forget(store, op);
-        end_cancelled(op);
-    } else if (store_gate_concerns(store, err)) {
-        on_nobody(op, err);
-    } else {
-        op->away_since_ms = 0;
-        store_gate_on_answer(store);
-        if (err->kind == ERROR_THROTTLED)
-            concurrency_on_throttled(&store->concurrency, loop_now_ms(store->loop));
-        if (error_is_retryable(err) && !op->is_once)
-            retry_later(op, err);
-        else
-            end(op, err);
-    }
+    store_end_op(op, NULL);
 }
 
 void store_attempt_done(struct store_op *op, const struct error *err)
@@ -483,7 +296,7 @@ void store_attempt_done(struct store_op *op, const struct error *err)
     if (err == NULL)
         on_success(op, in_use);
     else
-        on_failure(op, err);
+        store_failure_take(op, err);
     is_pausing = op->phase == OP_PAUSING;
     store_advance(store);
     if (is_pausing && store->freed != NULL)
@@ -551,14 +364,14 @@ void store_cancel(struct store_op *op)
     case OP_QUEUED:
         queue_remove(op);
         store->counts.waiting--;
-        end_cancelled(op);
+        store_end_cancelled(op);
         break;
     case OP_LEASING:
         if (!budget_withdraw(&op->buffer))
             break; /* on_lease() is on its way */
         leave(op);
         store_gate_forget(store, op);
-        end_cancelled(op);
+        store_end_cancelled(op);
         store_advance(store);
         break;
     case OP_ATTEMPTING:
@@ -566,8 +379,8 @@ void store_cancel(struct store_op *op)
             store->kind->cancel(store, op);
         break;
     case OP_PAUSING:
-        end_pause(op);
-        end_cancelled(op);
+        store_failure_end_pause(op);
+        store_end_cancelled(op);
         break;
     default:
         break;

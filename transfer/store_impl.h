@@ -133,6 +133,18 @@ void store_items_free(struct store_items *items);
 /* They become the answer's. */
 void store_items_answer(struct store_items *items, struct store_op *op);
 
+/* ---- between the files of the face ---- */
+
+/* done() follows; op holds nothing any more.  err NULL: success. */
+void store_end_op(struct store_op *op, const struct error *err);
+void store_end_cancelled(struct store_op *op);
+
+/* Back to the head: it has waited its turn already. */
+void store_requeue(struct store_op *op);
+
+/* To the end: another looks next whether anybody answers, should it be this one's fault. */
+void store_requeue_last(struct store_op *op);
+
 extern const struct store_kind store_dir_kind;
 extern const struct store_kind store_s3_kind;
 
