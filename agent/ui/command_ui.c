@@ -308,8 +308,10 @@ static void ui_run(struct ui *ui, struct keys *k)
     keys_start(k, ui); /* before anybody knows that it runs */
     print_link(ui);
     say_tunnel(ui);
-    fprintf(stderr, "Ctrl-C ends it; uploads that were begun go on.%s\n",
-            isatty(STDIN_FILENO) ? "  Enter: another link." : "");
+    fprintf(stderr,
+            "The link opens the page once%s.  Ctrl-C ends the page; uploads that were "
+            "begun go on.\n",
+            isatty(STDIN_FILENO) ? "; Enter: another link, for another browser" : "");
     if (!ui->command->options->no_open && has_display())
         open_browser(ui);
     loop_run_until(&ui->loop, &k->is_over);

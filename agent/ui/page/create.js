@@ -78,6 +78,7 @@ function namesOf() {
 function optionFields() {
   const cluster = h("select");
   const clusterField = field("Cluster", cluster);
+  const place = h("p", {class: "note"});
   const exclude = h("textarea", {rows: "2", placeholder: "*.tmp\n.git/", spellcheck: "false"});
   const symlinks = h("select", {}, [["follow", "take what they lead to"], ["keep", "keep them as links"], ["skip", "leave them out"]]
     .map(([value, text]) => h("option", {value}, text)));
@@ -92,10 +93,11 @@ function optionFields() {
   clusters().then((all) => {
     fill(cluster, all.map((c) => h("option", {value: c.name, selected: c.current}, `${c.name} (${c.store})`)));
     clusterField.hidden = all.length < 2;
+    fill(place, all.length === 1 ? ["It will be kept on ", all[0].name, ": ", h("code", {}, all[0].store)] : []);
   }, () => { clusterField.hidden = true; });
 
   return {
-    element, cluster, clusterField,
+    element, cluster, clusterField, place,
     show(kind) {
       excludeField.hidden = linksField.hidden = kind !== "machine";
     },
@@ -265,7 +267,7 @@ export function create(main, parts) {
     busy(submit, "Starting …", begin).finally(() => { submit.disabled = !isReady; });
   }}, h("section", {class: "panel", "aria-label": "Source"}, source.element), second);
 
-  fill(second, name.element, options.clusterField, options.element, problem, h("div", {class: "row"}, submit));
+  fill(second, name.element, options.clusterField, options.place, options.element, problem, h("div", {class: "row"}, submit));
   fill(main, h("div", {class: "head"}, h("h1", {}, "New datastore")), tabs, form);
   return {
     leave() {

@@ -3,7 +3,7 @@
 
 import {linkTo, plain} from "./address.js";
 import {follow, getJson, launch, Ref} from "./api.js";
-import {fill, files, h, say, size, trouble, when} from "./dom.js";
+import {count, fill, files, h, say, size, trouble, when} from "./dom.js";
 
 /** The folder of an address, as the server takes it; null: where the server was started. */
 function folderOf(parts) {
@@ -25,6 +25,7 @@ export function machineSource(changed, parts) {
   const typed = h("input", {type: "text", spellcheck: "false", autocomplete: "off", "aria-label": "Path"});
   const take = h("button", {type: "button", class: "primary", disabled: true}, "Choose this folder");
   const problem = h("div");
+  const amount = h("p", {class: "note"});
   const chosen = h("div", {class: "chosen"});
   let at = null, aborter = null, source = null;
   let turn = 0;
@@ -78,6 +79,9 @@ export function machineSource(changed, parts) {
       at.left_off ? h("li", {class: "note"}, `and ${at.left_off.toLocaleString("en")} more: type the path of one of them`) : null,
       at.entries.length === 0 ? h("li", {class: "note"}, "There is nothing in this folder.") : null);
     list.scrollTop = 0;
+    const n = at.entries.filter((e) => e.type === "dir").length;
+    const held = at.left_off ? "" : `${count(n, "folder", "folders")} and ${files(at.entries.length - n)} here. `;
+    amount.textContent = `${held}A file is chosen by clicking it.`;
   }
 
   /** Whether it is the folder that is shown now. */
@@ -133,7 +137,7 @@ export function machineSource(changed, parts) {
   });
   openAt(parts);
   return {
-    element: h("div", {}, h("div", {class: "row stretch"}, typed, take), problem, crumbs, list, chosen),
+    element: h("div", {}, h("div", {class: "row stretch"}, typed, take), problem, crumbs, list, amount, chosen),
     start: (options) => launch("create", {...options, source}),
     end: () => aborter?.abort(),
     async move(to) {
