@@ -175,7 +175,17 @@ static int refuse(const struct version *v, const struct manifest_line *line,
                      path, line->ref);
 }
 
-/* The first of all from the path on is it, or it is not there. */
+static const struct manifest_line *find(const struct contents_batch *batch,
+                                        const char *path)
+{
+    for (size_t i = 0; i < batch->n_lines; i++)
+        if (strcmp(batch->lines[i].entry.path, path) == 0)
+            return &batch->lines[i];
+    return NULL;
+}
+
+/* The first of all from the path on is it.  That it is not there is said of a list that
+ * was read and compared whole, since one that is damaged may lack it. */
 static int cat(struct agent *a, const struct version *v, const char *path,
                struct error *err)
 {
@@ -184,8 +194,14 @@ static int cat(struct agent *a, const struct version *v, const char *path,
     struct contents_batch batch;
     int status = contents_next(contents, &batch, err);
 
-    if (status == 1 && strcmp(batch.lines[0].entry.path, path) == 0)
-        line = &batch.lines[0];
+    if (status == 1)
+        line = find(&batch, path);
+    if (status >= 0 && line == NULL) {
+        contents_close(contents);
+        contents = contents_open(a, v);
+        while (line == NULL && (status = contents_next(contents, &batch, err)) == 1)
+            line = find(&batch, path);
+    }
     if (status >= 0)
         status = line == NULL || line->entry.type != ENTRY_FILE || line->ref != NULL
                      ? refuse(v, line, path, err)

@@ -225,6 +225,12 @@ static int is_behind(const struct contents *c, size_t shard, struct error *err)
     return status;
 }
 
+/* One that is damaged says nothing: to begin before it is right in any case. */
+static bool is_unreadable(const struct error *err)
+{
+    return err->kind == ERROR_NOT_FOUND || err->kind == ERROR_CORRUPT;
+}
+
 static int find_shard(struct contents *c, struct error *err)
 {
     size_t n_shards = c->version->record.n_shards, behind = n_shards;
@@ -233,9 +239,9 @@ static int find_shard(struct contents *c, struct error *err)
         size_t middle = c->shard + (behind - c->shard) / 2;
         int status = is_behind(c, middle, err);
 
-        if (status < 0)
+        if (status < 0 && !is_unreadable(err))
             return -1;
-        if (status == 1)
+        if (status != 0)
             behind = middle;
         else
             c->shard = middle;
@@ -264,7 +270,7 @@ struct contents *contents_open_from(struct agent *a, const struct version *v,
     struct contents *c = contents_open(a, v);
 
     c->from = mem_copy_string(path);
-    c->is_placed = false;
+    c->is_placed = path[0] == '\0';
     return c;
 }
 

@@ -44,7 +44,8 @@ int trial_folder_begin(struct trial_folder *t, const char *path, struct error *e
     size_t length = strlen(path);
     int code = 0;
 
-    *t = (struct trial_folder){.path = mem_copy_string(path)};
+    *t = (struct trial_folder){.path = mem_copy_string(path),
+                               .made = mem_new(length + 1, sizeof *t->made)};
     for (size_t i = 1; i <= length && code == 0; i++) {
         bool is_ours;
 
@@ -52,22 +53,20 @@ int trial_folder_begin(struct trial_folder *t, const char *path, struct error *e
             continue;
         t->path[i] = '\0';
         code = make_one(t->path, &is_ours);
-        if (code == 0 && !is_ours)
-            t->kept = i;
-        if (code == 0)
-            t->path[i] = path[i];
+        if (is_ours)
+            t->made[t->n_made++] = i;
+        t->path[i] = path[i];
     }
     if (code == 0)
         return 0;
     cannot_make(path, code, err);
-    *strrchr(t->path, '/') = '\0'; /* what has failed */
     trial_folder_end(t);
     return -1;
 }
 
 bool trial_folder_is_new(const struct trial_folder *t)
 {
-    return t->kept < strlen(t->path);
+    return t->n_made > 0;
 }
 
 int trial_folder_write(const struct trial_folder *t, char **scratch, struct error *err)
@@ -92,8 +91,12 @@ int trial_folder_write(const struct trial_folder *t, char **scratch, struct erro
 
 void trial_folder_end(struct trial_folder *t)
 {
-    while (t->path != NULL && strlen(t->path) > t->kept && rmdir(t->path) == 0)
-        *strrchr(t->path, '/') = '\0';
+    for (size_t i = t->n_made; i-- > 0;) {
+        t->path[t->made[i]] = '\0';
+        if (rmdir(t->path) != 0)
+            break;
+    }
     free(t->path);
-    t->path = NULL;
+    free(t->made);
+    *t = (struct trial_folder){0};
 }

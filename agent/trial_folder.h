@@ -12,7 +12,8 @@
  */
 struct trial_folder {
     char *path;
-    size_t kept; /* length of the part of path that was there before */
+    size_t *made; /* lengths of the beginnings of path that were made */
+    size_t n_made;
 };
 
 /* Make what is missing of the absolute path.  Where it fails all that was made is gone

@@ -70,6 +70,8 @@ void dir_pace_set_rate(struct dir_pace *p, uint64_t rate)
     bandwidth_init(&p->bandwidth, rate, loop_now_ms(p->loop));
     if (p->first != NULL)
         uv_timer_start(&p->timer, on_timer, 0, 0);
+    else
+        uv_timer_stop(&p->timer); /* it was set for the old rate */
 }
 
 size_t dir_pace_take(struct dir_pace *p, struct dir_turn *turn, size_t want)

@@ -80,4 +80,6 @@ void http_set_send_rate(struct http *http, uint64_t rate)
     bandwidth_init(&http->bandwidth, rate, loop_now_ms(http->loop));
     if (http->first_to_send != NULL)
         uv_timer_start(&http->bandwidth_timer, http_bandwidth_tick, 0, 0);
+    else
+        uv_timer_stop(&http->bandwidth_timer); /* it was set for the old rate */
 }

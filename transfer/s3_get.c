@@ -41,10 +41,10 @@ static void query_version(const struct s3_attempt *a, struct s3_request *r)
 /* ---- head ---- */
 
 /* What asks the bucket may be forbidden where a HEAD is not: of a 400, of which some
- * pass, that says nothing. */
+ * pass, that says nothing.  Nor does a listing ever say that an object is not there. */
 static bool tells_more(const struct s3_attempt *a, const struct error *reason)
 {
-    return reason->kind != ERROR_NONE &&
+    return reason->kind != ERROR_NONE && reason->kind != ERROR_NOT_FOUND &&
            !(reason->kind == ERROR_AUTH && error_is_retryable(&a->bare_err));
 }
 
@@ -63,6 +63,7 @@ static void ask_for_reason(struct s3_attempt *a, const struct error *err)
     r = s3_attempt_request(a, "GET", NULL);
     s3_request_query(r, "list-type", "2");
     s3_request_query(r, "max-keys", "1");
+    r->verb = STORE_LIST;
     r->root = "ListBucketResult";
     s3_attempt_send(a, on_reason);
 }

@@ -234,7 +234,7 @@ static bool is_line_full(const struct store *store)
     uint64_t rate = store->options.send_rate;
 
     return rate > 0 && store->kind->rate_changed != NULL &&
-           store->payload_under_way >= rate * LINE_S;
+           store->payload_under_way / LINE_S >= rate;
 }
 
 /* The first in the queue that may begin; NULL: none. */

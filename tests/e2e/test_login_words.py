@@ -105,6 +105,12 @@ def test_a_folder_that_cannot_be_made(grid, tmp_path):
     refuses_a_folder(grid, write(tmp_path, "file", "x").decode(), "is a file", code=1)
 
 
+def test_the_folder_of_a_trial_goes_again(grid, tmp_path):
+    for odd in ("a//deep", "b/../c/deep", "./d/./deep"):
+        grid("login", "--cluster", "lab", "--store", f"file://{tmp_path}/there/{odd}", code=0)
+        assert not (tmp_path / "there").exists(), odd
+
+
 def test_a_folder_that_may_not_be_written(grid, tmp_path, small):  # noqa: F811
     """Who may only read finds what others have put there; an empty one is of no use."""
     shared, empty = tmp_path / "shared", tmp_path / "empty"

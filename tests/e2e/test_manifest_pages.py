@@ -119,7 +119,20 @@ def test_every_page_is_there_once(place, grid):
 def test_one_file(place, grid):
     since = len(place.s3.log("test"))
     assert grid("datastore", "cat", "many", CONTENT, code=0).out == CONTENT
+    requests, _ = read_of_manifest(place, since)
+    assert requests <= BISECTION + 2, requests
     assert "there is no z07775" in grid("datastore", "cat", "many", "z07775", code=1).text
     assert "there is no zz" in grid("datastore", "cat", "many", "zz", code=1).text
-    requests, _ = read_of_manifest(place, since)
-    assert requests <= 3 * (BISECTION + 2), requests
+
+
+def test_damage_elsewhere(place, grid):
+    """What lies before it is shown; that something is not there is not said of a list that lacks some."""
+    every, key = paths(), f"{TOP}manifest/00020.jsonl.gz"
+    place.s3.boto.delete_object(Bucket="test", Key=key)
+    assert [r["path"] for r in page(place, grid, "--limit", "2")[0]] == every[:2]
+    assert [r["path"] for r in page(place, grid, "--after", every[100], "--limit", "2")[0]] == every[101:103]
+    lost = every[20 * ENTRIES + 3]
+    assert "manifest/00020.jsonl.gz" in grid("datastore", "cat", "many", lost, code=1).text
+    place.s3.boto.put_object(Bucket="test", Key=key, Body=shard_of([line(p) for p in every[20 * ENTRIES:21 * ENTRIES]
+                                                                    if p != lost]))
+    assert "SHA-256" in grid("datastore", "cat", "many", lost, code=1).text

@@ -45,6 +45,13 @@ def test_folders_are_in_the_address(ui, grid, tree):
     ui.case("folders", name="walked", tree=str(tree), odd=["odd \ufffd", "# 100 %?&+ü", "..."])
 
 
+def test_the_folder_that_is_shown_is_the_one_that_is_chosen(ui, tree):
+    write(tree, "set /right.txt", "x")
+    for i in range(3):
+        write(tree, f"set/{i}.txt", "x")
+    ui.case("spaced", folder=str(tree))
+
+
 def test_what_is_said_goes_with_its_view(ui, tree):
     mixed_tree(tree)
     ui.case("leave", folder=str(tree))

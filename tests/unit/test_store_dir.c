@@ -672,6 +672,31 @@ static void test_limit_that_is_lifted(void **state)
     assert_text(f, "empty", "");
 }
 
+/* A new rate counts from when it is told, also where somebody waited under the old one. */
+static void test_a_new_rate_when_nobody_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct made_body first = make_body(f, 1, 300), second = make_body(f, 2, 300);
+    bool is_done[2] = {false};
+    struct store_op a = put_op("a", &first, &is_done[0]);
+    struct store_op b = put_op("b", &second, &is_done[1]);
+    uint64_t begun_ms;
+
+    store_set_send_rate(f->store, 1);
+    store_start(f->store, &a);
+    while (budget_in_use(f->budget) < 300)
+        uv_run(&f->loop.uv, UV_RUN_ONCE);
+    uv_run(&f->loop.uv, UV_RUN_NOWAIT);
+    store_cancel(&a);
+    loop_run_until(&f->loop, &is_done[0]);
+    begun_ms = loop_now_ms(&f->loop);
+    store_set_send_rate(f->store, 10 << 20);
+    store_start(f->store, &b);
+    loop_run_until(&f->loop, &is_done[1]);
+    assert_int_equal(b.err.kind, ERROR_NONE);
+    assert_true(loop_now_ms(&f->loop) - begun_ms < 60 * 1000); /* at 1 byte/s: 300 s */
+}
+
 static void test_cancelled_in_line(void **state)
 {
     struct fixture *f = *state;
@@ -1713,6 +1738,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_limit_is_kept_by_all_together, begin, end),
         cmocka_unit_test_setup_teardown(test_limit_that_is_lifted, begin, end),
         cmocka_unit_test_setup_teardown(test_cancelled_in_line, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_new_rate_when_nobody_waits, begin, end),
         cmocka_unit_test_setup_teardown(test_kill_in_mid_put_leaves_nothing_visible,
                                         begin, end),
         cmocka_unit_test_setup_teardown(test_complete_over_another, begin, end),

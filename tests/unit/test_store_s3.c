@@ -1146,6 +1146,27 @@ static void refusals_of_a_known_store(void **state)
     tell(f, "faults", "[]");
 }
 
+/* Whatever a listing says in place of a reason: that an object is not there it cannot know. */
+static void a_refused_look_is_no_absence(void **state)
+{
+    struct fixture *f = *state;
+    struct made_body bodies[] = {make_body(f, 5, 100), make_body(f, 6, 100)};
+    struct store_op first = {.verb = STORE_PUT, .key = "kept", .body = &bodies[0].body};
+    struct store_op second = {
+        .verb = STORE_PUT, .key = "kept", .body = &bodies[1].body, .if_absent = true};
+    struct store_op head = {.verb = STORE_HEAD, .key = "kept"};
+
+    run_well(f, &first);
+    tell(f, "faults",
+         "[{\"op\":\"HeadObject\",\"fault\":\"error\",\"code\":\"AccessDenied\","
+         "\"status\":403},{\"op\":\"ListObjectsV2\",\"fault\":\"error\","
+         "\"code\":\"NoSuchKey\",\"status\":404}]");
+    assert_int_not_equal(run(f, &second), ERROR_NONE);
+    assert_int_equal(run(f, &head), ERROR_AUTH);
+    tell(f, "faults", "[]");
+    expect_object(f, "kept", 5, 100);
+}
+
 /* Where the digest stands in front, a body is read twice: what differs is noticed. */
 static void changing_read(struct body *body, struct span into, body_look_fn *look,
                           body_done_fn *done, void *ctx)
@@ -1225,6 +1246,7 @@ static int run_some(const char *name)
         cmocka_unit_test_setup_teardown(completion_of_nothing, begin, end),
         cmocka_unit_test_setup_teardown(parts_are_copied, begin, end),
         cmocka_unit_test_setup_teardown(body_that_changes, begin, end),
+        cmocka_unit_test_setup_teardown(a_refused_look_is_no_absence, begin, end),
     };
 
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);

@@ -151,7 +151,7 @@ export function clustersView(main) {
       if (!into.isConnected) fill(notice, h("p", {class: "strip"}, text));
       else if (text) fill(into, h("p", {class: "strip"}, text));
       if (into.isConnected) say(text);
-      if (!button.isConnected) (into.closest("article") ?? main).focus({preventScroll: true});
+      if (!button.isConnected) ((into.isConnected && into.closest("article")) || main).focus({preventScroll: true});
       return true;
     } catch (error) {
       fill(into, trouble(error.message, error.hint));

@@ -80,13 +80,14 @@ function fileBrowser(of) {
     aborter?.abort();
     const mine = aborter = new AbortController();
     const isFirst = last === null;
-    let n = 0;
+    let n = 0, isBroken = false;
     const add = (line) => {
-      if (line.path === undefined) return;
+      if (line.path === undefined || mine !== aborter) return;
       if (isFirst && n === 0) fill(body); // till then the folder above stands: nothing jumps
       body.append((line.type === "dir" ? folderRow : fileRow)(line, lastName(line.path)));
       last = line;
       n++;
+      shown++;
     };
     more.disabled = true;
     table.setAttribute("aria-busy", "true");
@@ -94,18 +95,19 @@ function fileBrowser(of) {
     try {
       await follow("files", {cluster: of.cluster, name: of.name, version: of.version, limit: PAGE,
                              prefix: new Ref(folder), after: last ? new Ref(refOf(last)) : ""}, add, {signal: mine.signal});
+      if (mine !== aborter) return;
       fill(problem);
-      shown += n;
       note.textContent = summary(n === PAGE);
     } catch (error) {
-      if (error.name === "AbortError") return;
+      if (error.name === "AbortError" || mine !== aborter) return;
       fill(problem, trouble(error.message, error.hint));
       note.textContent = "";
+      isBroken = n > 0 || !isFirst;
     }
     if (isFirst && n === 0) fill(body);
     table.hidden = !body.firstChild;
     table.removeAttribute("aria-busy");
-    more.hidden = n < PAGE;
+    more.hidden = n < PAGE && !isBroken;
     more.disabled = false;
   }
 

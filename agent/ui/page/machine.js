@@ -28,6 +28,7 @@ export function machineSource(changed, parts) {
   const amount = h("p", {class: "note"});
   const chosen = h("div", {class: "chosen"});
   let at = null, aborter = null, source = null;
+  let told = ""; // what the field was set to, as it gives it back: else it was typed
   let turn = 0;
 
   async function scan(ref, path) {
@@ -84,6 +85,11 @@ export function machineSource(changed, parts) {
     amount.textContent = `${held}A file is chosen by clicking it.`;
   }
 
+  function tell(path) {
+    typed.value = path;
+    told = typed.value;
+  }
+
   /** Whether it is the folder that is shown now. */
   async function open(ref, isAsked = true) {
     const mine = ++turn;
@@ -93,13 +99,13 @@ export function machineSource(changed, parts) {
       if (mine !== turn) return false;
       at = found;
       fill(problem);
-      if (isAsked || document.activeElement !== typed) typed.value = at.path; // else it is being typed
+      if (isAsked || document.activeElement !== typed) tell(at.path); // else it is being typed
       draw();
     } catch (error) {
       if (mine !== turn) return false;
       fill(problem, trouble(error.message, error.hint));
       if (!at) {
-        typed.value = plain(ref);
+        tell(plain(ref));
         fill(list, h("li", {}, h("a", {class: "folder", href: linkOf("/")}, h("span", {class: "name"}, "Begin at the root folder"))));
       }
     }
@@ -117,6 +123,7 @@ export function machineSource(changed, parts) {
   }
 
   async function openTyped() {
+    if (at && typed.value === told) return open(at.ref);
     const path = typed.value.trim();
     if (!path.startsWith("/")) {
       fill(problem, trouble("A path begins with /.", "Type it whole, or choose a folder below."));
@@ -127,7 +134,7 @@ export function machineSource(changed, parts) {
   }
 
   take.addEventListener("click", async () => {
-    if (typed.value.trim() !== at?.path && !await openTyped()) return;
+    if ((!at || typed.value !== told) && !await openTyped()) return;
     choose(at.ref, at.path, true);
   });
   typed.addEventListener("keydown", (e) => {
